@@ -1,0 +1,105 @@
+//! The pipeline file: what may stand in it, and how it becomes components.
+
+mod load;
+mod reference;
+pub(crate) mod table;
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{Alerter, Component, Sink, Source, StateStore, Trigger};
+
+pub use load::Loader;
+pub use reference::RefName;
+
+/// A whole configuration, checked and made into components.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long running syncs may take to end after SIGTERM before they are cancelled.
+    pub shutdown_grace: Duration,
+    /// Where everything is remembered.
+    pub state: Component<dyn StateStore>,
+    /// The alerters for every pipeline; they stand in each pipeline's own list too.
+    pub alerters: Vec<AlertRoute>,
+    /// The pipelines, by name.
+    pub pipelines: Vec<Pipeline>,
+}
+
+/// One pipeline.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Its name: letters, digits, `_` and `-`.
+    pub name: String,
+    /// The branch, tag or full hash to follow; `None` for the remote's HEAD.
+    pub reference: Option<RefName>,
+    /// How long one run may take, retries included.
+    pub run_timeout: Duration,
+    /// Where it comes from.
+    pub source: Component<dyn Source>,
+    /// What must equal it.
+    pub sinks: Vec<Named<dyn Sink>>,
+    /// When it runs, besides at the start.
+    pub triggers: Vec<Named<dyn Trigger>>,
+    /// Who is told: the alerters for every pipeline, then its own.
+    pub alerters: Vec<AlertRoute>,
+}
+
+/// A component with the name of its table.
+pub struct Named<P: ?Sized> {
+    /// The last part of the table's name.
+    pub name: String,
+    /// What was made from it.
+    pub component: Component<P>,
+}
+
+impl<P: ?Sized> Clone for Named<P> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            component: self.component.clone(),
+        }
+    }
+}
+
+impl<P: ?Sized> fmt::Debug for Named<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.name, self.component)
+    }
+}
+
+/// An alerter with the engine's own keys.
+#[derive(Debug, Clone)]
+pub struct AlertRoute {
+    /// `ops` for `[alert.ops]`, `site/ops` for `[pipeline.site.alert.ops]`: unique in the file.
+    pub name: String,
+    /// The alerter.
+    pub component: Component<dyn Alerter>,
+    /// How long the same fault is not told again.
+    pub suppress: Duration,
+    /// Whether nothing is sent for now.
+    pub paused: Paused,
+}
+
+/// Whether an alerter is to be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused {
+    /// It speaks.
+    No,
+    /// It is silent until the file says otherwise.
+    Yes,
+    /// It is silent until then.
+    Until(Timestamp),
+}
+
+impl Paused {
+    /// Whether it is silent at a time.
+    pub fn at(self, now: Timestamp) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes => true,
+            Self::Until(end) => now < end,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+mod plugin;
+
+mod alert;
+mod sink;
+mod source;
+mod state;
+mod trigger;
+
+mod address;
+mod error;
+pub mod redact;
+mod run;
+mod secret;
+
+pub use address::Address;
+pub use alert::{Alert, Alerter, Event, Notice};
+pub use error::{Error, ErrorKind, Failure, Result, io_kind};
+pub use inventory::submit as register;
+pub use plugin::{
+    AlerterPlugin, Component, Kind, Plugin, PluginConfig, Problem, SinkPlugin, SourcePlugin,
+    StatePlugin, TriggerPlugin, registered,
+};
+pub use run::{Gauge, Progress, Run, panic_error};
+pub use secret::{Secret, SecretText};
+pub use sink::{Delivery, FetchOptions, Held, Objects, Receipt, RemoteRef, Sink, Target};
+pub use source::{Connection, Ending, RemoteEnd, Service, Source};
+pub use state::{Entry, Expect, Key, Lease, ScopedState, StateStore, Version};
+pub use trigger::{Requests, Trigger};
