@@ -10,6 +10,7 @@ mod state;
 mod trigger;
 
 mod address;
+pub mod duration;
 mod error;
 pub mod redact;
 mod run;

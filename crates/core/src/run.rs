@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
@@ -182,37 +182,24 @@ pub struct Progress {
 /// How much of a known amount is done; the amount is 0 until it is known.
 #[derive(Debug, Default)]
 pub struct Gauge {
-    done: AtomicU64,
-    total: AtomicU64,
+    done: Arc<AtomicUsize>,
+    total: AtomicUsize,
 }
 
 impl Gauge {
-    /// Adds to what is done.
-    pub fn add(&self, count: u64) {
-        self.done.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// Sets what is done.
-    pub fn set(&self, done: u64) {
-        self.done.store(done, Ordering::Relaxed);
+    /// The counter of what is done, for code that counts by itself.
+    pub fn counter(&self) -> &Arc<AtomicUsize> {
+        &self.done
     }
 
     /// Sets the whole amount.
-    pub fn set_total(&self, total: u64) {
+    pub fn set_total(&self, total: usize) {
         self.total.store(total, Ordering::Relaxed);
     }
 
-    /// Adds to the whole amount.
-    pub fn add_total(&self, count: u64) {
-        self.total.fetch_add(count, Ordering::Relaxed);
-    }
-
     /// What is done, and the whole amount.
-    pub fn read(&self) -> (u64, u64) {
-        (
-            self.done.load(Ordering::Relaxed),
-            self.total.load(Ordering::Relaxed),
-        )
+    pub fn read(&self) -> (usize, usize) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
     }
 }
 

@@ -1,1 +1,16 @@
+#![doc = include_str!("../README.md")]
 
+mod config;
+mod sink;
+
+mod apply;
+mod discarded;
+mod leftovers;
+mod memory;
+mod report;
+mod target;
+
+pub use config::CheckoutConfig;
+pub use sink::{CheckoutOptions, CheckoutSink};
+
+gitbarge_core::register! { gitbarge_core::SinkPlugin::new::<CheckoutConfig>() }

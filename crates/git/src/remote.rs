@@ -1,0 +1,212 @@
+//! An open conversation with a source: its refs, and the objects behind them.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use gitbarge_core::config::RefName;
+use gitbarge_core::{
+    Address, Connection, Error, ErrorKind, FetchOptions, Objects, RemoteRef, Result, Run, Service,
+    Source, Target,
+};
+use gix::bstr::BString;
+use gix::protocol::handshake::Ref;
+use gix::protocol::ls_refs::RefPrefixes;
+use gix::protocol::transport::Protocol;
+use gix::protocol::{Handshake, LsRefsCommand};
+use tokio::sync::Mutex;
+
+use crate::{error, receive, resolve, share};
+
+/// A source whose wanted refs have been listed, over one connection that the fetch then goes on to use.
+///
+/// Dropping it ends the conversation.
+pub struct Remote {
+    source: Arc<dyn Source>,
+    reference: Option<RefName>,
+    refs: Arc<[RemoteRef]>,
+    unborn_head: bool,
+    /// `None` once a fetch has used it up, or has failed on it.
+    conversation: Mutex<Option<Conversation>>,
+    /// Repositories that have got everything in this run, and may share it.
+    supplied: std::sync::Mutex<Vec<PathBuf>>,
+}
+
+/// A connection after its handshake.
+pub(crate) struct Conversation {
+    pub(crate) connection: Connection,
+    pub(crate) handshake: Handshake,
+    pub(crate) address: Address,
+}
+
+impl Remote {
+    /// Connects, and lists only the refs that `reference` may mean (`None`: the remote's HEAD).
+    ///
+    /// # Errors
+    /// Those of [`Source::connect`], and what the remote's git says: `remote_missing`, `auth_failed`, `protocol`, ….
+    pub async fn open(
+        source: &Arc<dyn Source>,
+        reference: Option<&RefName>,
+        run: &Run,
+    ) -> Result<Self> {
+        let (conversation, listed) = converse(source, reference, run).await?;
+        let unborn_head = listed.iter().any(|r| matches!(r, Ref::Unborn { .. }));
+        Ok(Self {
+            source: source.clone(),
+            reference: reference.cloned(),
+            refs: listed.into_iter().filter_map(resolve::remote_ref).collect(),
+            unborn_head,
+            conversation: Mutex::new(Some(conversation)),
+            supplied: std::sync::Mutex::default(),
+        })
+    }
+
+    /// The refs that were listed: those that the reference may mean, and HEAD.
+    pub fn refs(&self) -> Arc<[RemoteRef]> {
+        self.refs.clone()
+    }
+
+    /// What the reference means right now.
+    ///
+    /// # Errors
+    /// `ref_missing`, `remote_empty`.
+    pub fn resolve(&self) -> Result<Target> {
+        resolve::resolve(
+            self.reference.as_ref(),
+            &self.refs,
+            self.unborn_head,
+            &self.source.address(),
+        )
+    }
+
+    async fn take_conversation(
+        &self,
+        slot: &mut Option<Conversation>,
+        run: &Run,
+    ) -> Result<Conversation> {
+        match slot.take() {
+            Some(conversation) => Ok(conversation),
+            None => Ok(converse(&self.source, self.reference.as_ref(), run)
+                .await?
+                .0),
+        }
+    }
+
+    fn supplied(&self) -> Vec<PathBuf> {
+        self.supplied
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+#[async_trait]
+impl Objects for Remote {
+    async fn fetch_into(
+        &self,
+        git_dir: &Path,
+        target: &Target,
+        options: FetchOptions,
+        run: &Run,
+    ) -> Result<()> {
+        // Held over the whole fetch: a second repository waits, and then shares what the first has got.
+        let mut slot = self.conversation.lock().await;
+        let (into, tip, donors) = (git_dir.to_owned(), target.tip, self.supplied());
+        let is_there = run
+            .blocking("looking for objects", move |stop| {
+                share::obtain(&into, tip, options, &donors, stop)
+            })
+            .await?;
+        if !is_there {
+            let conversation = self.take_conversation(&mut slot, run).await?;
+            let (into, progress) = (git_dir.to_owned(), run.progress().clone());
+            run.blocking("fetching", move |stop| {
+                receive::receive(conversation, &into, tip, options, &progress, stop)
+            })
+            .await?;
+        }
+        if options.depth.is_none() {
+            self.supplied
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(git_dir.to_owned());
+        }
+        Ok(())
+    }
+}
+
+async fn converse(
+    source: &Arc<dyn Source>,
+    reference: Option<&RefName>,
+    run: &Run,
+) -> Result<(Conversation, Vec<Ref>)> {
+    let connection = source.connect(Service::UploadPack, run).await?;
+    let address = source.address();
+    let prefixes = resolve::prefixes(reference);
+    run.blocking("listing refs", move |_| list(connection, address, prefixes))
+        .await
+}
+
+fn list(
+    mut connection: Connection,
+    address: Address,
+    prefixes: Vec<BString>,
+) -> Result<(Conversation, Vec<Ref>)> {
+    let explain = |error, connection: &Connection| {
+        error::remote("listing refs", error, &address, &connection.remote)
+    };
+    let mut handshake = gix::protocol::handshake(
+        &mut connection.transport,
+        Service::UploadPack,
+        |_| Ok(None),
+        Vec::new(),
+        &mut gix::progress::Discard,
+    )
+    .map_err(|e| explain(e, &connection))?;
+    let refs = match handshake.refs.take() {
+        Some(refs) => refs,
+        None if handshake.server_protocol_version == Protocol::V2 => {
+            let mut wanted = RefPrefixes::new();
+            wanted.extend(prefixes);
+            LsRefsCommand::new(Some(wanted), &handshake.capabilities, agent())
+                .invoke_blocking(
+                    &mut connection.transport,
+                    &mut gix::progress::Discard,
+                    false,
+                )
+                .map_err(|e| explain(e, &connection))?
+        }
+        None => {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("`{address}` lists no refs"),
+            ));
+        }
+    };
+    Ok((
+        Conversation {
+            connection,
+            handshake,
+            address,
+        },
+        refs,
+    ))
+}
+
+/// How gitbarge introduces itself to servers.
+pub(crate) fn agent() -> (&'static str, Option<String>) {
+    (
+        "agent",
+        Some(concat!("gitbarge/", env!("CARGO_PKG_VERSION")).into()),
+    )
+}
+
+/// Whether the work has been asked to stop.
+pub(crate) fn check_stop(stop: &AtomicBool, what: &str) -> Result<()> {
+    if stop.load(std::sync::atomic::Ordering::Relaxed) {
+        Err(Error::cancelled(what))
+    } else {
+        Ok(())
+    }
+}

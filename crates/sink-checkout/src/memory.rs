@@ -1,0 +1,182 @@
+//! What gitbarge remembers inside a checkout, in `.git/gitbarge/`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gitbarge_core::{Address, Error, Result};
+use gix::ObjectId;
+use serde::{Deserialize, Serialize};
+
+/// The mark of a delivery whose process is at work, or has died.
+const RUNNING: &str = "running";
+
+/// What the last complete delivery left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Memory {
+    /// Where it came from: a rewritten history from the same place is followed.
+    source: String,
+    /// The commit.
+    commit: Option<String>,
+    /// The checksum of an index that equals the commit's tree.
+    index: Option<String>,
+}
+
+impl Memory {
+    /// What the last complete delivery left; nothing if there was none, or it cannot be read.
+    pub(crate) fn read(git_dir: &Path) -> Self {
+        let text = fs::read(file(git_dir)).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Remembers a delivery.
+    pub(crate) fn write(
+        git_dir: &Path,
+        source: &Address,
+        commit: ObjectId,
+        index: Option<ObjectId>,
+    ) -> Result<()> {
+        let memory = Self {
+            source: source.to_string(),
+            commit: Some(commit.to_string()),
+            index: index.map(|id| id.to_string()),
+        };
+        let text = serde_json::to_vec(&memory).map_err(|e| {
+            Error::new(
+                gitbarge_core::ErrorKind::Internal,
+                "cannot serialise a memory",
+            )
+            .with_source(e)
+        })?;
+        put(&file(git_dir), &text)
+    }
+
+    /// Whether the repository was delivered from this source.
+    pub(crate) fn is_from(&self, source: &Address) -> bool {
+        self.source == source.as_str()
+    }
+
+    /// The checksum of an index that is known to equal the tree of `commit`.
+    pub(crate) fn settled_index(&self, commit: ObjectId) -> Option<ObjectId> {
+        let is_current = self.commit.as_deref() == Some(commit.to_string().as_str());
+        let hex = self.index.as_deref().filter(|_| is_current)?;
+        ObjectId::from_hex(hex.as_bytes()).ok()
+    }
+}
+
+/// A delivery that was begun and not completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    /// The commit that it was to bring.
+    pub(crate) commit: ObjectId,
+    /// Whether the process died in it, rather than gave up in good order.
+    pub(crate) died: bool,
+}
+
+/// The delivery that was begun and not completed, if there is one.
+pub(crate) fn unfinished(git_dir: &Path) -> Option<Unfinished> {
+    let text = fs::read_to_string(pending(git_dir)).ok()?;
+    let (state, hex) = text.trim().split_once(' ')?;
+    Some(Unfinished {
+        commit: ObjectId::from_hex(hex.as_bytes()).ok()?,
+        died: state == RUNNING,
+    })
+}
+
+/// Marks a delivery as begun.
+pub(crate) fn begin(git_dir: &Path, commit: ObjectId) -> Result<()> {
+    put(&pending(git_dir), format!("{RUNNING} {commit}").as_bytes())
+}
+
+/// Marks the delivery as given up in good order: no lock of ours is left, but some files may have been written.
+pub(crate) fn give_up(git_dir: &Path) {
+    let Some(unfinished) = unfinished(git_dir) else {
+        return;
+    };
+    // On a full disk the mark stays as it is, and the next delivery is a little less patient with locks.
+    drop(put(
+        &pending(git_dir),
+        format!("stopped {}", unfinished.commit).as_bytes(),
+    ));
+}
+
+/// Marks the delivery as completed.
+pub(crate) fn end(git_dir: &Path) -> Result<()> {
+    match fs::remove_file(pending(git_dir)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(
+            format!("failed to remove `{}`", pending(git_dir).display()),
+            e,
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn put(path: &Path, text: &[u8]) -> Result<()> {
+    let half = path.with_extension("new");
+    let write = || {
+        fs::create_dir_all(path.parent().unwrap_or(path))?;
+        fs::write(&half, text)?;
+        fs::rename(&half, path)
+    };
+    write().map_err(|e| Error::io(format!("failed to write `{}`", path.display()), e))
+}
+
+fn file(git_dir: &Path) -> PathBuf {
+    git_dir.join("gitbarge/checkout.json")
+}
+
+fn pending(git_dir: &Path) -> PathBuf {
+    git_dir.join("gitbarge/pending")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_remembered_and_a_torn_memory_forgotten() {
+        let git_dir = tempfile::tempdir().unwrap();
+        let (source, id) = (
+            Address::new("h:x"),
+            ObjectId::empty_tree(gix::hash::Kind::Sha1),
+        );
+        assert!(!Memory::read(git_dir.path()).is_from(&source));
+        Memory::write(git_dir.path(), &source, id, Some(id)).unwrap();
+        let memory = Memory::read(git_dir.path());
+        assert!(memory.is_from(&source));
+        assert_eq!(memory.settled_index(id), Some(id));
+        assert_eq!(
+            memory.settled_index(ObjectId::null(gix::hash::Kind::Sha1)),
+            None
+        );
+        fs::write(file(git_dir.path()), "{\"source\": \"h").unwrap();
+        assert_eq!(Memory::read(git_dir.path()), Memory::default());
+    }
+
+    #[test]
+    fn an_unfinished_delivery_is_seen() {
+        let git_dir = tempfile::tempdir().unwrap();
+        let id = ObjectId::empty_tree(gix::hash::Kind::Sha1);
+        assert_eq!(unfinished(git_dir.path()), None);
+        begin(git_dir.path(), id).unwrap();
+        assert_eq!(
+            unfinished(git_dir.path()),
+            Some(Unfinished {
+                commit: id,
+                died: true
+            })
+        );
+        give_up(git_dir.path());
+        assert_eq!(
+            unfinished(git_dir.path()),
+            Some(Unfinished {
+                commit: id,
+                died: false
+            })
+        );
+        end(git_dir.path()).unwrap();
+        end(git_dir.path()).unwrap();
+        assert_eq!(unfinished(git_dir.path()), None);
+    }
+}
