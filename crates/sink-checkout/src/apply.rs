@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use gitbarge_core::{Delivery, ErrorKind, Held, Progress, Result, Target};
-use gitbarge_git::history;
 use gitbarge_git::refs;
 use gitbarge_git::repository;
 use gitbarge_git::worktree::{self, Reset, ResetOptions, Scan, ScanOptions};
+use gitbarge_git::{history, integrity};
 use gix::ObjectId;
 
 use crate::discarded::{self, Lost};
@@ -78,41 +78,50 @@ fn held_by_repository(options: &CheckoutOptions, stop: &Arc<AtomicBool>) -> Resu
         });
     };
     let memory = Memory::read(repository.git_dir());
+    if memory.objects_changed(repository.git_dir())? {
+        return Ok(Held {
+            drifted: true,
+            ..Held::default()
+        });
+    }
     let scan = scan_repository(&repository, &head, &memory, options, stop)?;
     Ok(Held {
         commit: Some(commit),
         drifted: !scan.is_clean(options.keep_nested) || !tracking_is_right(&repository, &head),
         branch: head.branch,
         subject: Some(history::subject(&repository, commit)?),
-        details: report::unchanged(&scan.changes),
+        details: report::unchanged(&nested(&scan)),
     })
 }
 
-/// Sees to it that there is a repository to fetch into.
+/// Sees to it that there is a sound repository to fetch into.
 ///
 /// # Errors
-/// `refused` for anything that is not ours to touch, `locked` if a git process works in it, `corrupt` if it cannot be opened.
-pub(crate) fn prepare(options: &CheckoutOptions, delivery: &Delivery) -> Result<Prepared> {
-    match target::look(&options.path)? {
+/// `refused` for anything that is not ours to touch, `locked` if a git process works in it, `corrupt` if it is damaged.
+pub(crate) fn prepare(
+    options: &CheckoutOptions,
+    delivery: &Delivery,
+    stop: &AtomicBool,
+) -> Result<Prepared> {
+    let repository = match target::look(&options.path)? {
         Standing::Foreign(what) => return Err(target::refused(&options.path, &what)),
         Standing::Missing | Standing::Empty => {
-            repository::init(
-                &options.path,
-                branch_or_main(&delivery.target),
-                &delivery.address,
-            )?;
+            let branch = branch_or_main(&delivery.target);
+            repository::init(&options.path, branch, &delivery.address)?
         }
-        Standing::Repository => {
-            repository::open(&options.path)?;
-        }
-    }
+        Standing::Repository => repository::open(&options.path)?,
+    };
     let git_dir = options.path.join(".git");
     let unfinished = memory::unfinished(&git_dir);
     leftovers::clear_dead(&git_dir, unfinished.is_some_and(|u| u.died))?;
+    let memory = Memory::read(&git_dir);
+    if memory.objects_changed(&git_dir)? {
+        integrity::check(&repository, stop)?;
+    }
     memory::begin(&git_dir, delivery.target.commit)?;
     Ok(Prepared {
-        memory: Memory::read(&git_dir),
         git_dir,
+        memory,
         unfinished,
     })
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gitbarge_core::{Address, Error, Result};
+use gitbarge_core::{Address, Error, ErrorKind, Result};
+use gitbarge_git::integrity;
 use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub(crate) struct Memory {
     commit: Option<String>,
     /// The checksum of an index that equals the commit's tree.
     index: Option<String>,
+    /// The fingerprint of the object files, all of which were sound.
+    objects: Option<String>,
 }
 
 impl Memory {
@@ -41,15 +44,19 @@ impl Memory {
             source: source.to_string(),
             commit: Some(commit.to_string()),
             index: index.map(|id| id.to_string()),
+            objects: Some(integrity::fingerprint(git_dir)?),
         };
-        let text = serde_json::to_vec(&memory).map_err(|e| {
-            Error::new(
-                gitbarge_core::ErrorKind::Internal,
-                "cannot serialise a memory",
-            )
-            .with_source(e)
-        })?;
+        let text = serde_json::to_vec(&memory)
+            .map_err(|e| Error::new(ErrorKind::Internal, "cannot write a memory").with_source(e))?;
         put(&file(git_dir), &text)
+    }
+
+    /// Whether somebody else has added, changed or removed object files since the last delivery.
+    pub(crate) fn objects_changed(&self, git_dir: &Path) -> Result<bool> {
+        match &self.objects {
+            Some(before) => Ok(*before != integrity::fingerprint(git_dir)?),
+            None => Ok(false),
+        }
     }
 
     /// Whether the repository was delivered from this source.
@@ -137,6 +144,7 @@ mod tests {
     #[test]
     fn a_delivery_is_remembered_and_a_torn_memory_forgotten() {
         let git_dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(git_dir.path().join("objects/pack")).unwrap();
         let (source, id) = (
             Address::new("h:x"),
             ObjectId::empty_tree(gix::hash::Kind::Sha1),
@@ -145,6 +153,9 @@ mod tests {
         Memory::write(git_dir.path(), &source, id, Some(id)).unwrap();
         let memory = Memory::read(git_dir.path());
         assert!(memory.is_from(&source));
+        assert!(!memory.objects_changed(git_dir.path()).unwrap());
+        fs::write(git_dir.path().join("objects/pack/x.pack"), "x").unwrap();
+        assert!(memory.objects_changed(git_dir.path()).unwrap());
         assert_eq!(memory.settled_index(id), Some(id));
         assert_eq!(
             memory.settled_index(ObjectId::null(gix::hash::Kind::Sha1)),

@@ -70,8 +70,8 @@ impl CheckoutSink {
     async fn bring(&self, delivery: &Delivery, effort: Effort, run: &Run) -> Result<Receipt> {
         let (options, wanted) = (self.options.clone(), delivery.clone());
         let prepared: Prepared = run
-            .blocking("preparing the target", move |_| match effort {
-                Effort::Ordinary => apply::prepare(&options, &wanted),
+            .blocking("preparing the target", move |stop| match effort {
+                Effort::Ordinary => apply::prepare(&options, &wanted, stop),
                 Effort::Anew => apply::start_anew(&options, &wanted),
             })
             .await?;

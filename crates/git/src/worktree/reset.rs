@@ -13,8 +13,8 @@ use gix::index::entry::{Flags, Mode};
 use gix::worktree::stack::state::attributes::Source as Attributes;
 
 use super::clear::{Broom, Standing};
-use super::on_disk;
 use super::scan::{Change, Scan, ScanOptions, is_merged};
+use super::{on_disk, printable};
 use crate::error;
 use crate::progress::Meter;
 use crate::remote::check_stop;
@@ -76,8 +76,10 @@ pub fn reset(
     if !is_fresh {
         remove_gone(&mut broom, &scan, &index, stop)?;
         let overwritten = clear_the_way(&mut broom, &scan, &root, &to_write)?;
-        let is_lost =
-            |change: &&Change| !rules_change || !change.is_untracked() || owns(&index, change);
+        let is_lost = |change: &&Change| {
+            let path = change.path.as_bstr();
+            !rules_change || !change.is_untracked() || is_rule(path) || owns(&index, path)
+        };
         done.discarded = scan
             .changes
             .iter()
@@ -90,7 +92,8 @@ pub fn reset(
         remove_untracked(&mut broom, &scan, &index, options.keep_nested, stop)?;
     }
     if !to_write.is_empty() {
-        done.files_written = check_out(repository, &mut index, &root, is_fresh, progress, stop)?;
+        check_out(repository, &mut index, &root, is_fresh, progress, stop)?;
+        done.files_written = to_write.len();
     }
     for entry in index.entries_mut() {
         entry.flags.remove(Flags::SKIP_WORKTREE);
@@ -98,6 +101,7 @@ pub fn reset(
     make_submodule_folders(&mut broom, &root, &done.submodules)?;
     done.index = write_index(repository, &mut index)?;
     if rules_change {
+        remove_untracked_rules(&mut broom, &scan, &index)?;
         let again = ScanOptions {
             head_tree: tree,
             settled_index: done.index,
@@ -123,11 +127,6 @@ pub fn reset(
 
 /// Whether what is ignored may change, so that only the new rules can tell what is to be removed.
 fn rules_change(scan: &Scan, index: &gix::index::State, to_write: &[BString]) -> bool {
-    let is_rule = |path: &BStr| {
-        path.rsplit_once_str(b"/")
-            .map_or(path.as_bytes(), |(_, name)| name)
-            == b".gitignore"
-    };
     let gone = |entry: &&gix::index::Entry| index.entry_by_path(entry.path(&scan.index)).is_none();
     to_write.iter().any(|path| is_rule(path.as_bstr()))
         || scan
@@ -142,8 +141,11 @@ fn rules_change(scan: &Scan, index: &gix::index::State, to_write: &[BString]) ->
             .any(|e| gone(&e))
 }
 
-fn owns(index: &gix::index::State, change: &Change) -> bool {
-    let path = change.path.as_bstr();
+fn is_rule(path: &BStr) -> bool {
+    path == ".gitignore" || path.ends_with(b"/.gitignore")
+}
+
+fn owns(index: &gix::index::State, path: &BStr) -> bool {
     index.entry_by_path(path).is_some() || index.path_is_directory(path)
 }
 
@@ -213,6 +215,24 @@ fn remove_submodule_folder(broom: &mut Broom<'_>, path: &BStr) -> Result<()> {
         Standing::Folder if broom.is_empty(path)? => broom.remove(path),
         _ => Ok(()),
     }
+}
+
+/// The commit's rules alone decide what is ignored: others go before they are asked.
+fn remove_untracked_rules(
+    broom: &mut Broom<'_>,
+    scan: &Scan,
+    index: &gix::index::State,
+) -> Result<()> {
+    for (path, _) in scan
+        .untracked
+        .iter()
+        .filter(|(path, _)| is_rule(path.as_bstr()))
+    {
+        if !owns(index, path.as_bstr()) {
+            broom.remove(path.as_bstr())?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_untracked(
@@ -286,7 +306,7 @@ fn check_out(
     is_fresh: bool,
     progress: &Arc<Progress>,
     stop: &AtomicBool,
-) -> Result<usize> {
+) -> Result<()> {
     let cannot = |e| error::local(format!("failed to write files to `{}`", root.display()), e);
     let mut options = repository
         .checkout_options(Attributes::IdMappingThenWorktree)
@@ -294,42 +314,35 @@ fn check_out(
     options.destination_is_initially_empty = is_fresh;
     options.overwrite_existing = !is_fresh;
     let objects = repository.objects.clone().into_arc().map_err(|e| {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("cannot read the objects of `{}`", root.display()),
-        )
-        .with_source(e)
+        let message = format!("cannot read the objects of `{}`", root.display());
+        Error::new(ErrorKind::Corrupt, message).with_source(e)
     })?;
-    let files = Meter::files(progress);
-    let outcome = gix::worktree::state::checkout(
-        index,
-        root,
-        objects,
-        &files,
-        &gix::progress::Discard,
-        stop,
-        options,
-    )
-    .map_err(cannot)?;
+    let (files, bytes) = (Meter::files(progress), gix::progress::Discard);
+    let outcome =
+        gix::worktree::state::checkout(index, root, objects, &files, &bytes, stop, options);
     check_stop(stop, "writing files")?;
+    all_written(outcome.map_err(cannot)?, root)
+}
+
+/// Turns the first path that could not be written into an error.
+fn all_written(outcome: gix::worktree::state::checkout::Outcome, root: &Path) -> Result<()> {
     if let Some(collision) = outcome.collisions.first() {
-        let path = super::printable(collision.path.as_bstr());
-        return Err(Error::new(
-            ErrorKind::Refused,
-            format!(
-                "`{path}` in `{}` appeared while files were written, or names the same file as another path there",
-                root.display()
-            ),
-        ));
+        let (path, root) = (printable(collision.path.as_bstr()), root.display());
+        let message = format!(
+            "`{path}` in `{root}` appeared while files were written, or is the same file as another path"
+        );
+        return Err(Error::new(ErrorKind::Refused, message));
     }
-    if let Some(failed) = outcome.errors.into_iter().next() {
-        let path = super::printable(failed.path.as_bstr());
-        return Err(error::local(
-            format!("failed to write `{path}` in `{}`", root.display()),
-            failed.error,
-        ));
+    match outcome.errors.into_iter().next() {
+        Some(failed) => {
+            let (path, root) = (printable(failed.path.as_bstr()), root.display());
+            Err(error::local(
+                format!("failed to write `{path}` in `{root}`"),
+                failed.error,
+            ))
+        }
+        None => Ok(()),
     }
-    Ok(outcome.files_updated)
 }
 
 fn submodules(index: &gix::index::State) -> Vec<BString> {
