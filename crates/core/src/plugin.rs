@@ -9,7 +9,7 @@ use figment::value::Value;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::config::table::{Issue, read_table};
+use crate::config::table::{Issue, missing_keys, read_table};
 use crate::{Alerter, Sink, Source, StateStore, Trigger};
 
 /// A plugin that brings refs and packs.
@@ -218,9 +218,19 @@ impl<P: ?Sized> Component<P> {
         }
     }
 
-    /// See [`PluginConfig::inspect`].
+    /// See [`PluginConfig::inspect`]. In a component that the loader made, the problems are located.
     pub fn inspect(&self) -> Vec<Problem> {
         (self.inspect)()
+    }
+
+    /// Locates every problem that an inspection finds.
+    pub(crate) fn locating(
+        mut self,
+        locate: impl Fn(Problem) -> Problem + Send + Sync + 'static,
+    ) -> Self {
+        let inspect = self.inspect;
+        self.inspect = Arc::new(move || inspect().into_iter().map(&locate).collect());
+        self
     }
 }
 
@@ -244,7 +254,7 @@ impl<P: ?Sized> fmt::Debug for Component<P> {
 fn parse<P: ?Sized + 'static, C: PluginConfig<P>>(
     table: Value,
 ) -> Result<Component<P>, Vec<Issue>> {
-    let config: C = read_table(&table)?;
+    let config: C = read_table(&table).map_err(|issues| with_missing::<P, C>(issues, &table))?;
     let instance = config.build().map_err(|problems| {
         problems
             .into_iter()
@@ -258,4 +268,16 @@ fn parse<P: ?Sized + 'static, C: PluginConfig<P>>(
         claims,
         inspect: Arc::new(move || config.inspect()),
     })
+}
+
+fn with_missing<P: ?Sized, C: PluginConfig<P>>(
+    mut issues: Vec<Issue>,
+    table: &Value,
+) -> Vec<Issue> {
+    for missing in missing_keys(&C::json_schema(&mut SchemaGenerator::default()), table) {
+        if issues.iter().all(|issue| issue.message != missing.message) {
+            issues.push(missing);
+        }
+    }
+    issues
 }

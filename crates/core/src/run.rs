@@ -199,7 +199,10 @@ impl Gauge {
 
     /// What is done, and the whole amount.
     pub fn read(&self) -> (usize, usize) {
-        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+        (
+            self.done.load(Ordering::Relaxed),
+            self.total.load(Ordering::Relaxed),
+        )
     }
 }
 

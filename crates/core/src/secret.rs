@@ -156,9 +156,16 @@ impl<'de> de::Visitor<'de> for SecretVisitor {
         Ok(Secret::literal(text))
     }
 
-    /// An all-digit literal from an environment override arrives as a number.
+    /// An all-digit literal arrives as a number: from an override, and from a file where the quotes were forgotten.
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Secret, E> {
         Ok(Secret::literal(number.to_string()))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Secret, E> {
+        match u64::try_from(number) {
+            Ok(number) => self.visit_u64(number),
+            Err(_) => self.visit_i128(number.into()),
+        }
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
@@ -180,7 +187,7 @@ impl<'de> de::Visitor<'de> for SecretVisitor {
         }
     }
 
-    refuse!(visit_bool: bool, visit_i64: i64, visit_i128: i128, visit_u128: u128, visit_f64: f64);
+    refuse!(visit_bool: bool, visit_i128: i128, visit_u128: u128, visit_f64: f64);
 }
 
 /// A place's name, whose errors do not quote what stood there: somebody may have put the secret itself.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use gitbarge_core::{Address, Error, ErrorKind, Result};
+use gitbarge_core::{Address, Error, Result};
 use gix::config::{File, Source, file::Metadata};
 
 use crate::error;
@@ -156,7 +156,12 @@ fn remove_all(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether something is wrong with the repository itself, so that making it anew may help.
-pub fn is_damage(error: &Error) -> bool {
-    error.kind() == ErrorKind::Corrupt
+/// Removes an index that cannot be read, so that it is made anew from the commit.
+pub fn drop_damaged_index(repository: &gix::Repository) -> Result<()> {
+    let path = repository.index_path();
+    if repository.open_index().is_ok() || !path.exists() {
+        return Ok(());
+    }
+    tracing::warn!(path = %path.display(), "Removed a damaged index.");
+    remove_all(&path).map_err(|e| Error::io(format!("failed to remove `{}`", path.display()), e))
 }

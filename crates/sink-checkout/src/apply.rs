@@ -119,6 +119,7 @@ pub(crate) fn prepare(
         integrity::check(&repository, stop)?;
     }
     memory::begin(&git_dir, delivery.target.commit)?;
+    repository::drop_damaged_index(&repository)?;
     Ok(Prepared {
         git_dir,
         memory,

@@ -1,1 +1,14 @@
+#![doc = include_str!("../README.md")]
 
+pub mod alerter;
+pub mod sink;
+pub mod source;
+pub mod state;
+pub mod trigger;
+
+pub mod files;
+pub mod memory;
+pub mod proxy;
+pub mod repository;
+pub mod slack;
+pub mod upload_pack;

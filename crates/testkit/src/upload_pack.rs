@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gitbarge_core::{Address, Connection, Error, ErrorKind, RemoteEnd, Result, Run, Service, Source};
+use gitbarge_core::{
+    Address, Connection, Error, ErrorKind, RemoteEnd, Result, Run, Service, Source,
+};
 
 /// Serves the repository at a path. It knows no timeouts and no cancellation: plugins are tested for these themselves.
 pub struct UploadPack(pub PathBuf);
@@ -45,7 +47,13 @@ impl Source for UploadPack {
             }
             end.close();
         });
-        Ok(gitbarge_git::connection::over_streams(stdout, stdin, "repository", remote, run))
+        Ok(gitbarge_git::connection::over_streams(
+            stdout,
+            stdin,
+            "repository",
+            remote,
+            run,
+        ))
     }
 
     fn address(&self) -> Address {

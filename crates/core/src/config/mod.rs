@@ -2,17 +2,29 @@
 
 mod load;
 mod reference;
+mod schema;
+
+mod assembly;
+mod claims;
+mod component;
+mod keys;
+mod layers;
+mod names;
+mod overrides;
+mod place;
 pub(crate) mod table;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{Alerter, Component, Sink, Source, StateStore, Trigger};
+use crate::{Alerter, Component, Problem, Sink, Source, StateStore, Trigger};
 
 pub use load::Loader;
 pub use reference::RefName;
+pub use schema::{TableDoc, catalogue, engine_tables, schema};
 
 /// A whole configuration, checked and made into components.
 #[derive(Debug, Clone)]
@@ -25,6 +37,36 @@ pub struct Config {
     pub alerters: Vec<AlertRoute>,
     /// The pipelines, by name.
     pub pipelines: Vec<Pipeline>,
+}
+
+impl Config {
+    /// Reads what the file names, such as variables and files, and returns what is wrong with it, located.
+    pub fn inspect(&self) -> Vec<Problem> {
+        let mut problems = self.state.inspect();
+        let shared = self.alerters.iter();
+        problems.extend(shared.flat_map(|route| route.component.inspect()));
+        for pipeline in &self.pipelines {
+            problems.extend(pipeline.source.inspect());
+            problems.extend(
+                pipeline
+                    .sinks
+                    .iter()
+                    .flat_map(|sink| sink.component.inspect()),
+            );
+            let triggers = pipeline.triggers.iter();
+            problems.extend(triggers.flat_map(|trigger| trigger.component.inspect()));
+            let own = pipeline.alerters.iter().skip(self.alerters.len());
+            problems.extend(own.flat_map(|route| route.component.inspect()));
+        }
+        distinct(problems)
+    }
+}
+
+/// What `[defaults]` does wrong is found once for each pipeline.
+fn distinct(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut seen = BTreeSet::new();
+    let is_new = |problem: &Problem| seen.insert(problem.clone());
+    problems.into_iter().filter(is_new).collect()
 }
 
 /// One pipeline.
@@ -83,9 +125,10 @@ pub struct AlertRoute {
 }
 
 /// Whether an alerter is to be silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Paused {
     /// It speaks.
+    #[default]
     No,
     /// It is silent until the file says otherwise.
     Yes,

@@ -11,6 +11,8 @@ use crate::Problem;
 pub(crate) struct Issue {
     pub(crate) path: Vec<String>,
     pub(crate) message: String,
+    /// What is known, where the problem is that something is not.
+    pub(crate) known: Option<Vec<String>>,
     pub(crate) tag: Option<Tag>,
 }
 
@@ -19,8 +21,15 @@ impl Issue {
         Self {
             path: path.iter().map(|&s| s.to_owned()).collect(),
             message: message.into(),
+            known: None,
             tag,
         }
+    }
+
+    /// Adds what would have been right.
+    pub(crate) fn expecting(mut self, known: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.known = Some(known.into_iter().map(Into::into).collect());
+        self
     }
 
     /// Locates what a plugin said about one of its keys.
@@ -35,6 +44,7 @@ impl Issue {
         Self {
             path,
             message: problem.message,
+            known: None,
             tag: Some(tag),
         }
     }
@@ -82,20 +92,46 @@ fn issue_of(error: figment::Error, table: &Value) -> Issue {
         path.push(field.clone());
     }
     let tag = find(table, &path).unwrap_or(table).tag();
-    let message = match &error.kind {
-        Kind::UnknownField(field, expected) => {
-            format!(
-                "unknown field: found `{field}`, expected one of {}",
-                listed(expected)
-            )
+    let known = match &error.kind {
+        Kind::UnknownField(_, known) | Kind::UnknownVariant(_, known) => {
+            Some(known.iter().map(|&name| name.to_owned()).collect())
         }
+        _ => None,
+    };
+    let message = match &error.kind {
+        Kind::UnknownField(field, _) => format!("unknown field: found `{field}`"),
+        Kind::UnknownVariant(value, _) => format!("unknown value: found `{value}`"),
         kind => kind.to_string(),
     };
     Issue {
         path,
         message,
+        known,
         tag: Some(tag),
     }
+}
+
+/// The required keys that a table lacks, beyond the first one, which is all that serde reports.
+pub(crate) fn missing_keys(schema: &schemars::Schema, table: &Value) -> Vec<Issue> {
+    let required = schema.get("required").and_then(|keys| keys.as_array());
+    let names = required
+        .into_iter()
+        .flatten()
+        .filter_map(|key| key.as_str());
+    names
+        .filter(|name| {
+            table
+                .as_dict()
+                .is_some_and(|dict| !dict.contains_key(*name))
+        })
+        .map(|name| {
+            Issue::new(
+                &[],
+                Kind::MissingField(name.to_owned().into()).to_string(),
+                Some(table.tag()),
+            )
+        })
+        .collect()
 }
 
 /// Names in backquotes, for messages that list what is known.
@@ -110,7 +146,8 @@ pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
     quoted.join(", ")
 }
 
-fn find<'v>(table: &'v Value, path: &[String]) -> Option<&'v Value> {
+/// The value at a path.
+pub(crate) fn find<'v>(table: &'v Value, path: &[String]) -> Option<&'v Value> {
     path.iter()
         .try_fold(table, |value, key| value.as_dict()?.get(key))
 }
