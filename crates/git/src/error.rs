@@ -24,7 +24,13 @@ fn local_kind(error: &gix::Error) -> ErrorKind {
         .iter_errors()
         .filter_map(|e| e.downcast_ref::<std::io::Error>())
         .find_map(io_kind);
-    io.unwrap_or(ErrorKind::Corrupt)
+    // Such as a path with `..` or `.git` in a tree: it is as its author wanted it, and must not be written.
+    let is_forbidden = error.is_validation() && !error.is_corrupted();
+    io.unwrap_or(if is_forbidden {
+        ErrorKind::Refused
+    } else {
+        ErrorKind::Corrupt
+    })
 }
 
 /// Classifies a failure of a conversation with a remote. Blocks up to two seconds for the remote's standard error.

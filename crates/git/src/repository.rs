@@ -156,6 +156,12 @@ fn remove_all(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes what a killed process has left of making or replacing a repository.
+pub fn clear_half_made(work_tree: &Path) -> Result<()> {
+    let half = work_tree.join(HALF_MADE);
+    remove_all(&half).map_err(|e| Error::io(format!("failed to remove `{}`", half.display()), e))
+}
+
 /// Removes an index that cannot be read, so that it is made anew from the commit.
 pub fn drop_damaged_index(repository: &gix::Repository) -> Result<()> {
     let path = repository.index_path();

@@ -112,6 +112,7 @@ pub(crate) fn prepare(
         Standing::Repository => repository::open(&options.path)?,
     };
     let git_dir = options.path.join(".git");
+    repository::clear_half_made(&options.path)?;
     let unfinished = memory::unfinished(&git_dir);
     leftovers::clear_dead(&git_dir, unfinished.is_some_and(|u| u.died))?;
     let memory = Memory::read(&git_dir);

@@ -289,3 +289,84 @@ async fn only_as_much_history_is_fetched_as_wished() {
     lab.sync("main").await;
     assert_eq!(lab.git(&["rev-list", "--count", "HEAD"]), "4");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_written_anew_when_their_attributes_change() {
+    let lab = Lab::cloned().await;
+    lab.remote
+        .commit("main")
+        .write(".gitattributes", "README eol=crlf\n")
+        .push();
+    lab.sync("main").await;
+    assert_eq!(lab.read("README"), "hello\r\n");
+    lab.remote.commit("main").delete(".gitattributes").push();
+    lab.sync("main").await;
+    assert_eq!(lab.read("README"), "hello\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_repair_has_left_is_removed() {
+    let lab = Lab::cloned().await;
+    lab.write(".git.gitbarge-new/objects/x", "half");
+    lab.sync("main").await;
+    assert!(!lab.file(".git.gitbarge-new").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submodule_is_an_empty_folder_and_the_result_says_so() {
+    let lab = Lab::cloned().await;
+    let work = tempfile::tempdir().unwrap();
+    let upstream = |arguments: &[&str]| printed(git(work.path()).args(arguments));
+    upstream(&["clone", "-q", lab.remote.path().to_str().unwrap(), "."]);
+    let tip = upstream(&["rev-parse", "HEAD"]);
+    upstream(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{tip},lib/sub"),
+    ]);
+    upstream(&["commit", "-qm", "submodule"]);
+    upstream(&["push", "-q"]);
+    let receipt = lab.sync("main").await.receipt;
+    assert_eq!(receipt.details["submodules"]["paths"][0], "lib/sub");
+    assert!(lab.file("lib/sub").is_dir());
+    upstream(&["rm", "-q", "--cached", "lib/sub"]);
+    upstream(&["commit", "-qm", "no submodule"]);
+    upstream(&["push", "-q"]);
+    lab.sync("main").await;
+    assert!(!lab.file("lib").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_with_forbidden_paths_is_refused() {
+    let lab = Lab::cloned().await;
+    for path in ["a/../../out", ".git/hooks/post-checkout"] {
+        let blob = lab.remote.git(&["rev-parse", "main:README"]);
+        let mut tree = blob;
+        let mut parts: Vec<&str> = path.split('/').collect();
+        let mut mode = "100755 blob";
+        while let Some(part) = parts.pop() {
+            let script = format!("printf '{mode} {tree}\\t{part}\\n' | git mktree --missing");
+            tree = printed(
+                std::process::Command::new("sh")
+                    .arg("-c")
+                    .arg(script)
+                    .current_dir(lab.remote.path()),
+            );
+            mode = "040000 tree";
+        }
+        let commit = lab
+            .remote
+            .git(&["commit-tree", "-p", "main", "-m", "evil", &tree]);
+        lab.remote.git(&["update-ref", "refs/heads/evil", &commit]);
+        let error = lab.try_sync("evil").await.err().unwrap();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Refused,
+            "{path}: {:?}",
+            error.failure()
+        );
+    }
+    assert!(!lab.path().parent().unwrap().join("out").exists());
+    assert!(!lab.file(".git/hooks").exists());
+}

@@ -162,8 +162,12 @@ pub fn tree_of(repository: &gix::Repository, commit: ObjectId) -> Result<ObjectI
 }
 
 /// Takes the stats of unchanged files over from the old index and marks these entries as not to be written; returns the rest.
+///
+/// Attributes decide what a file looks like on disk. If any of them change, every file is written.
 fn carry_over(index: &mut gix::index::File, scan: &Scan) -> Vec<BString> {
     let mut to_write = Vec::new();
+    let attributes_change =
+        named(b".gitattributes", &scan.index) != named(b".gitattributes", index);
     let old: &gix::index::State = &scan.index;
     let mut old_entries = old.entries().iter().peekable();
     let (entries, paths) = index.entries_mut_and_pathbacking();
@@ -176,7 +180,7 @@ fn carry_over(index: &mut gix::index::File, scan: &Scan) -> Vec<BString> {
             .filter(|o| {
                 o.path(old) == path && is_merged(o) && o.id == entry.id && o.mode == entry.mode
             })
-            .filter(|_| !scan.dirty.contains(path));
+            .filter(|_| !scan.dirty.contains(path) && !attributes_change);
         match same {
             Some(old_entry) => {
                 entry.stat = scan.stats.get(path).copied().unwrap_or(old_entry.stat);
@@ -187,6 +191,16 @@ fn carry_over(index: &mut gix::index::File, scan: &Scan) -> Vec<BString> {
         }
     }
     to_write
+}
+
+/// All entries whose file has this name, in any folder.
+fn named<'i>(name: &[u8], index: &'i gix::index::State) -> Vec<(&'i BStr, ObjectId)> {
+    let is_named = |path: &BStr| path.rsplit(|byte| *byte == b'/').next() == Some(name);
+    let entries = index
+        .entries()
+        .iter()
+        .map(|entry| (entry.path(index), entry.id));
+    entries.filter(|(path, _)| is_named(path)).collect()
 }
 
 fn remove_gone(
