@@ -1,1 +1,20 @@
+#![doc = include_str!("../README.md")]
 
+mod engine;
+mod observer;
+
+mod daemon;
+mod run;
+
+mod attempt;
+mod backoff;
+mod contained;
+
+pub mod history;
+mod record;
+
+mod alerts;
+
+pub use engine::Engine;
+pub use observer::{Observer, Silent};
+pub use record::{RunRecord, RunStatus, SinkRecord};
