@@ -25,7 +25,7 @@ fn all_text(error: &Error) -> String {
 async fn refused(server: &SlackServer, answer: Answer) -> Error {
     server.answer(answer);
     let slack = alerter(&server.webhook_url(), Duration::from_secs(60));
-    let error = tell(&slack).await.unwrap_err();
+    let error = tell(&slack).await.expect_err("is refused");
     let text = all_text(&error);
     assert!(!text.contains("slacksecret") && !text.contains(WEBHOOK_SECRET));
     error

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `gitbarge` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gitbarge::main()
+}

@@ -40,16 +40,6 @@ pub mod option {
 
     use serde::Deserializer;
 
-    /// Reads what [`super::deserialize`] reads.
-    ///
-    /// # Errors
-    /// Those of [`super::deserialize`].
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        super::deserialize(deserializer).map(Some)
-    }
-
     /// Reads what [`super::deserialize_or_zero`] reads.
     ///
     /// # Errors
@@ -64,6 +54,7 @@ pub mod option {
 /// Describes a duration in the JSON Schema.
 pub fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
+        "title": "duration",
         "type": "string",
         "pattern": r"^\s*([0-9]+\s*[A-Za-zµ]+\s*)+$|^0$",
         "examples": ["30s", "10m", "1h 30m"],

@@ -7,13 +7,11 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use gitbarge_core::config::RefName;
 use gitbarge_core::{
-    Address, Connection, Error, ErrorKind, FetchOptions, Objects, RemoteRef, Result, Run, Service,
-    Source, Target,
+    Address, Connection, Error, FetchOptions, Objects, RemoteRef, Result, Run, Service, Source,
+    Target,
 };
 use gix::bstr::BString;
-use gix::protocol::handshake::Ref;
 use gix::protocol::ls_refs::RefPrefixes;
-use gix::protocol::transport::Protocol;
 use gix::protocol::{Handshake, LsRefsCommand};
 use tokio::sync::Mutex;
 
@@ -26,7 +24,7 @@ pub struct Remote {
     source: Arc<dyn Source>,
     reference: Option<RefName>,
     refs: Arc<[RemoteRef]>,
-    unborn_head: bool,
+    is_empty: bool,
     /// `None` once a fetch has used it up, or has failed on it.
     conversation: Mutex<Option<Conversation>>,
     /// Repositories that have got everything in this run, and may share it.
@@ -51,12 +49,11 @@ impl Remote {
         run: &Run,
     ) -> Result<Self> {
         let (conversation, listed) = converse(source, reference, run).await?;
-        let unborn_head = listed.iter().any(|r| matches!(r, Ref::Unborn { .. }));
         Ok(Self {
             source: source.clone(),
             reference: reference.cloned(),
-            refs: listed.into_iter().filter_map(resolve::remote_ref).collect(),
-            unborn_head,
+            refs: listed.refs.into(),
+            is_empty: listed.is_empty,
             conversation: Mutex::new(Some(conversation)),
             supplied: std::sync::Mutex::default(),
         })
@@ -75,7 +72,7 @@ impl Remote {
         resolve::resolve(
             self.reference.as_ref(),
             &self.refs,
-            self.unborn_head,
+            self.is_empty,
             &self.source.address(),
         )
     }
@@ -136,62 +133,78 @@ impl Objects for Remote {
     }
 }
 
+/// What a remote has shown.
+struct Listed {
+    refs: Vec<RemoteRef>,
+    /// It has no refs at all.
+    is_empty: bool,
+}
+
 async fn converse(
     source: &Arc<dyn Source>,
     reference: Option<&RefName>,
     run: &Run,
-) -> Result<(Conversation, Vec<Ref>)> {
+) -> Result<(Conversation, Listed)> {
     let connection = source.connect(Service::UploadPack, run).await?;
     let address = source.address();
     let prefixes = resolve::prefixes(reference);
-    run.blocking("listing refs", move |_| list(connection, address, prefixes))
-        .await
+    let list = move |_: &Arc<AtomicBool>| {
+        let mut connection = connection;
+        match list(&mut connection, prefixes) {
+            Ok((handshake, listed)) => {
+                let conversation = Conversation {
+                    connection,
+                    handshake,
+                    address,
+                };
+                Ok((conversation, listed))
+            }
+            Err(error) => Err(error::remote(
+                "listing refs",
+                error,
+                &address,
+                &connection.remote,
+            )),
+        }
+    };
+    run.blocking("listing refs", list).await
 }
 
-fn list(
-    mut connection: Connection,
-    address: Address,
-    prefixes: Vec<BString>,
-) -> Result<(Conversation, Vec<Ref>)> {
-    let explain = |error, connection: &Connection| {
-        error::remote("listing refs", error, &address, &connection.remote)
-    };
+fn list(connection: &mut Connection, prefixes: Vec<BString>) -> gix::Result<(Handshake, Listed)> {
     let mut handshake = gix::protocol::handshake(
         &mut connection.transport,
         Service::UploadPack,
         |_| Ok(None),
         Vec::new(),
         &mut gix::progress::Discard,
-    )
-    .map_err(|e| explain(e, &connection))?;
-    let refs = match handshake.refs.take() {
-        Some(refs) => refs,
-        None if handshake.server_protocol_version == Protocol::V2 => {
-            let mut wanted = RefPrefixes::new();
-            wanted.extend(prefixes);
-            LsRefsCommand::new(Some(wanted), &handshake.capabilities, agent())
-                .invoke_blocking(
-                    &mut connection.transport,
-                    &mut gix::progress::Discard,
-                    false,
-                )
-                .map_err(|e| explain(e, &connection))?
-        }
-        None => {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                format!("`{address}` lists no refs"),
-            ));
-        }
-    };
-    Ok((
-        Conversation {
-            connection,
-            handshake,
-            address,
-        },
-        refs,
-    ))
+    )?;
+    // Before protocol v2, servers show all refs without being asked.
+    if let Some(refs) = handshake.refs.take() {
+        let refs: Vec<_> = refs.into_iter().filter_map(resolve::remote_ref).collect();
+        let is_empty = refs.is_empty();
+        return Ok((handshake, Listed { refs, is_empty }));
+    }
+    let refs = ask(connection, &handshake, prefixes)?;
+    // An empty repository and a missing ref want different things to be done.
+    let is_empty =
+        refs.is_empty() && ask(connection, &handshake, vec![BString::from("refs/")])?.is_empty();
+    Ok((handshake, Listed { refs, is_empty }))
+}
+
+/// Protocol v2's `ls-refs`.
+fn ask(
+    connection: &mut Connection,
+    handshake: &Handshake,
+    prefixes: Vec<BString>,
+) -> gix::Result<Vec<RemoteRef>> {
+    let mut wanted = RefPrefixes::new();
+    wanted.extend(prefixes);
+    let refs = LsRefsCommand::new(Some(wanted), &handshake.capabilities, agent()).invoke_blocking(
+        &mut connection.transport,
+        &mut gix::progress::Discard,
+        false,
+    )?;
+    Ok(refs.into_iter().filter_map(resolve::remote_ref).collect())
 }
 
 /// How gitbarge introduces itself to servers.

@@ -61,7 +61,7 @@ pub(crate) fn remote_ref(found: Ref) -> Option<RemoteRef> {
 pub(crate) fn resolve(
     reference: Option<&RefName>,
     refs: &[RemoteRef],
-    unborn_head: bool,
+    is_empty: bool,
     address: &Address,
 ) -> Result<Target> {
     let named = reference.filter(|r| r.as_str() != HEAD);
@@ -79,7 +79,7 @@ pub(crate) fn resolve(
     if let Some(found) = found {
         return target(found);
     }
-    if refs.is_empty() && (unborn_head || named.is_none()) {
+    if is_empty {
         return Err(Error::new(
             ErrorKind::RemoteEmpty,
             format!("`{address}` has no commits yet"),
@@ -129,9 +129,9 @@ mod tests {
         }
     }
 
-    fn ask(reference: Option<&str>, refs: &[RemoteRef], unborn: bool) -> Result<Target> {
+    fn ask(reference: Option<&str>, refs: &[RemoteRef], is_empty: bool) -> Result<Target> {
         let reference = reference.map(|r| RefName::new(r).unwrap());
-        resolve(reference.as_ref(), refs, unborn, &Address::new("h:x"))
+        resolve(reference.as_ref(), refs, is_empty, &Address::new("h:x"))
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
             ErrorKind::RemoteEmpty
         );
         assert_eq!(
-            ask(None, &[], false).unwrap_err().kind(),
+            ask(None, &[], true).unwrap_err().kind(),
             ErrorKind::RemoteEmpty
         );
         let refs = [named("HEAD", id('1'))];

@@ -11,4 +11,5 @@ pub mod memory;
 pub mod proxy;
 pub mod repository;
 pub mod slack;
+pub mod sshd;
 pub mod upload_pack;

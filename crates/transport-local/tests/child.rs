@@ -42,10 +42,16 @@ async fn assert_gone(path: &Path, remote: gitbarge_core::RemoteEnd) {
 async fn a_dropped_connection_leaves_no_process() {
     let repository = Repository::with_one_commit();
     let run = Run::standalone("drop");
-    let connection = connect(repository.path(), Duration::from_secs(60), &run).await;
-    assert_eq!(serving(repository.path()).len(), 1);
+    let mut connection = connect(repository.path(), Duration::from_secs(60), &run).await;
     let remote = connection.remote.clone();
-    drop(connection);
+    let path = repository.path().to_owned();
+    let using = tokio::task::spawn_blocking(move || {
+        // Git's command line shows only once it has begun.
+        let transport = &mut connection.transport;
+        transport.handshake(Service::UploadPack, &[]).unwrap();
+        assert_eq!(serving(&path).len(), 1);
+    });
+    using.await.unwrap();
     assert_gone(repository.path(), remote).await;
 }
 

@@ -43,8 +43,10 @@ impl Config {
     /// Reads what the file names, such as variables and files, and returns what is wrong with it, located.
     pub fn inspect(&self) -> Vec<Problem> {
         let mut problems = self.state.inspect();
-        let shared = self.alerters.iter();
-        problems.extend(shared.flat_map(|route| route.component.inspect()));
+        problems.extend(
+            self.all_alerters()
+                .flat_map(|route| route.component.inspect()),
+        );
         for pipeline in &self.pipelines {
             problems.extend(pipeline.source.inspect());
             problems.extend(
@@ -55,10 +57,15 @@ impl Config {
             );
             let triggers = pipeline.triggers.iter();
             problems.extend(triggers.flat_map(|trigger| trigger.component.inspect()));
-            let own = pipeline.alerters.iter().skip(self.alerters.len());
-            problems.extend(own.flat_map(|route| route.component.inspect()));
         }
         distinct(problems)
+    }
+
+    /// All alerters, each once: those for every pipeline, then those of single ones.
+    pub fn all_alerters(&self) -> impl Iterator<Item = &AlertRoute> {
+        let pipelines = self.pipelines.iter();
+        let own = pipelines.flat_map(|pipeline| pipeline.alerters.iter().skip(self.alerters.len()));
+        self.alerters.iter().chain(own)
     }
 }
 

@@ -102,7 +102,7 @@ impl JsonSchema for RefName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
+        json_schema!({ "title": "ref", "type": "string" })
     }
 }
 

@@ -1,0 +1,12 @@
+//! One file per verb.
+
+pub(crate) mod check;
+pub(crate) mod history;
+pub(crate) mod init;
+pub(crate) mod plugins;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod status;
+pub(crate) mod sync;
+
+pub(crate) mod alert;

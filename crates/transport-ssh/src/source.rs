@@ -1,0 +1,203 @@
+//! The source `ssh`: one warm session, one channel for each operation.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gitbarge_core::{Address, Connection, Error, ErrorKind, Problem, Result, Run, Service, Source};
+use gitbarge_git::connection::over_streams;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{debug, info};
+
+use crate::channel::{Surroundings, WarmPlace, execute};
+use crate::config::{HostKeys, SshConfig};
+use crate::host_keys::{HostCheck, name};
+use crate::key::KeyText;
+use crate::known_hosts::look_up;
+use crate::learned;
+use crate::session::{Login, Session};
+use crate::url::SshUrl;
+use crate::wire::dial;
+
+/// The part of the connect timeout that a warm session has for opening a channel: it may be dead without knowing.
+const WARM_SHARE: u32 = 3;
+
+/// Reads a git repository over SSH.
+///
+/// A session carries one operation at a time: a second one at the same time gets a session of its own.
+pub struct SshSource {
+    config: SshConfig,
+    url: SshUrl,
+    warm: WarmPlace,
+}
+
+impl SshSource {
+    /// Checks the configuration; touches neither network nor files.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn new(config: SshConfig) -> Result<Self, Vec<Problem>> {
+        let mut problems = config.problems();
+        match SshUrl::parse(&config.url) {
+            Ok(url) if problems.is_empty() => Ok(Self {
+                config,
+                url,
+                warm: WarmPlace::default(),
+            }),
+            Ok(_) => Err(problems),
+            Err(message) => {
+                problems.insert(0, Problem::new("url", message));
+                Err(problems)
+            }
+        }
+    }
+
+    async fn open(&self, service: Service, run: &Run) -> Result<Connection> {
+        let deadline = Instant::now() + self.config.connect_timeout;
+        let place = self.config.key_place();
+        let key = run
+            .blocking("reading the key", move |_| place.read())
+            .await?;
+        let command = format!("{} {}", service.as_str(), quoted(&self.url.path));
+        let around = Surroundings {
+            url: &self.url,
+            idle_timeout: self.config.idle_timeout,
+            warm: &self.warm,
+            run,
+        };
+        let mut streams = None;
+        if let Some(session) = self.warm_session(&key).await {
+            let opened = timeout(
+                self.config.connect_timeout / WARM_SHARE,
+                execute(session, &command, &around),
+            );
+            match opened.await {
+                Ok(Ok(opened)) => streams = Some(opened),
+                Ok(Err(error)) => debug!(%error, "Warm session is dead; connecting anew."),
+                Err(_) => debug!("Warm session does not answer; connecting anew."),
+            }
+        }
+        let (reader, writer, remote) = match streams {
+            Some(streams) => streams,
+            None => {
+                let session = self.new_session(key, deadline, run).await?;
+                let opened = timeout_at(deadline, execute(session, &command, &around));
+                opened.await.map_err(|_| self.too_slow())??
+            }
+        };
+        Ok(over_streams(reader, writer, &self.url.path, remote, run))
+    }
+
+    /// The session of the last operation, if it has ended well and had the same key.
+    async fn warm_session(&self, key: &KeyText) -> Option<Session> {
+        let session = self.warm.lock().await.take()?;
+        (session.has_key(&key.digest()) && !session.is_closed()).then_some(session)
+    }
+
+    async fn new_session(&self, key: KeyText, deadline: Instant, run: &Run) -> Result<Session> {
+        let (digest, file) = (key.digest(), self.config.known_hosts.clone());
+        let (key, known_hosts) = run
+            .blocking("decoding the key", move |_| {
+                Ok((key.decode()?, read_known_hosts(file.as_deref())?))
+            })
+            .await?;
+        let mut known = look_up(&known_hosts, &self.url.server());
+        if self.config.host_keys == HostKeys::AcceptNew {
+            known
+                .keys
+                .extend(learned::recall(run.state(), &self.url).await?);
+        }
+        let login = Login {
+            url: &self.url,
+            key,
+            digest,
+            check: HostCheck::new(self.config.host_keys.clone(), self.url.server(), known),
+        };
+        let session = async { Session::open(dial(&self.url, deadline).await?, login).await };
+        let session = timeout_at(deadline, session)
+            .await
+            .map_err(|_| self.too_slow())??;
+        // Only now: a server that lets nobody in may be the wrong one.
+        if let Some(key) = session.fresh_host_key() {
+            learned::remember(run.state(), &self.url, key).await?;
+            info!(
+                server = self.url.server(),
+                key = name(key),
+                "Host key learned."
+            );
+        }
+        Ok(session)
+    }
+
+    fn too_slow(&self) -> Error {
+        let (server, limit) = (self.url.server(), self.config.connect_timeout);
+        Error::new(
+            ErrorKind::Timeout,
+            format!("`{server}` did not complete the login within {limit:?}"),
+        )
+    }
+}
+
+#[async_trait]
+impl Source for SshSource {
+    async fn connect(&self, service: Service, run: &Run) -> Result<Connection> {
+        tokio::select! {
+            biased;
+            () = run.cancelled() => {
+                Err(Error::cancelled(format!("connecting to `{}`", self.url.server())))
+            }
+            connection = self.open(service, run) => connection,
+        }
+    }
+
+    fn address(&self) -> Address {
+        Address::new(&self.config.url)
+    }
+}
+
+/// The text of a known_hosts file; nothing if none is configured.
+///
+/// # Errors
+/// `config`, naming the file.
+pub(crate) fn read_known_hosts(path: Option<&Path>) -> Result<Arc<str>> {
+    let Some(path) = path else {
+        return Ok("".into());
+    };
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into()),
+        Err(error) => {
+            let message = format!("`known_hosts` (file `{}`) cannot be read", path.display());
+            Err(Error::new(ErrorKind::Config, message).with_source(error))
+        }
+    }
+}
+
+/// Quotes for the shell on the other side, in the words that git itself sends: some servers match them.
+fn quoted(path: &str) -> String {
+    format!("'{}'", path.replace('\'', r"'\''").replace('!', r"'\!'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use gitbarge_core::Secret;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_as_git_quotes_them() {
+        for (path, expected) in [
+            ("/a b.git", "'/a b.git'"),
+            ("it's", r"'it'\''s'"),
+            ("hey!", r"'hey'\!''"),
+            ("$(id);`id`", "'$(id);`id`'"),
+        ] {
+            assert_eq!(quoted(path), expected);
+        }
+    }
+
+    #[test]
+    fn the_address_is_the_url() {
+        let source = SshSource::new(SshConfig::new("git@host:a.git", Secret::literal("x")));
+        assert_eq!(source.ok().unwrap().address().as_str(), "git@host:a.git");
+    }
+}
