@@ -194,6 +194,17 @@ impl Running {
         assert!(sent.expect("kill is there").success());
     }
 
+    /// Kills it, as `kill -9` does; says whether it was still running.
+    ///
+    /// # Panics
+    /// If the system does not let us.
+    pub fn kill(&mut self) -> bool {
+        let was_running = self.is_running();
+        self.0.kill().expect("it is our child");
+        self.0.wait().expect("it is our child");
+        was_running
+    }
+
     /// Waits for its end, and returns its exit code and how long that took.
     ///
     /// # Panics

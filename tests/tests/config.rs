@@ -14,7 +14,11 @@ fn world(toml: &str) -> World {
 fn assert_refused(world: &World, words: &[&str]) {
     for verb in ["check", "sync", "run"] {
         let outcome = world.run(&[verb]);
-        assert_eq!(outcome.code, 2, "{verb}: {}{}", outcome.stdout, outcome.stderr);
+        assert_eq!(
+            outcome.code, 2,
+            "{verb}: {}{}",
+            outcome.stdout, outcome.stderr
+        );
         let said = outcome.stdout + &outcome.stderr;
         for word in words {
             assert!(said.contains(word), "{verb} does not name {word}: {said}");
@@ -97,7 +101,14 @@ fn absurd_durations_and_names_are_refused() {
 
 #[test]
 fn dangerous_addresses_are_refused_before_anything_happens() {
-    for url in ["--upload-pack=evil", "-oProxyCommand=evil", "ext::evil %S", "ssh://-oProxyCommand=x/y", "ssh://h", ""] {
+    for url in [
+        "--upload-pack=evil",
+        "-oProxyCommand=evil",
+        "ext::evil %S",
+        "ssh://-oProxyCommand=x/y",
+        "ssh://h",
+        "",
+    ] {
         let world = world(&format!(
             r#"
             [pipeline.site.source]
@@ -131,7 +142,10 @@ fn check_finds_what_the_file_names_and_is_not_there() {
     let outcome = world.run(&["check"]);
     assert_eq!(outcome.code, 2);
     let said = outcome.stdout + &outcome.stderr;
-    assert!(said.contains("NOBODY_SETS_THIS") && said.contains("/nowhere/known_hosts"), "{said}");
+    assert!(
+        said.contains("NOBODY_SETS_THIS") && said.contains("/nowhere/known_hosts"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -171,9 +185,17 @@ fn a_missing_file_and_a_broken_one_are_told() {
     let world = World::new();
     let outcome = world.run(&["sync"]);
     assert_eq!(outcome.code, 2);
-    assert!(outcome.stderr.contains("gitbarge.toml"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("gitbarge.toml"),
+        "{}",
+        outcome.stderr
+    );
     world.configure("[pipeline.site\n");
     let outcome = world.run(&["check"]);
     assert_eq!(outcome.code, 2);
-    assert!(outcome.stderr.contains("gitbarge.toml"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("gitbarge.toml"),
+        "{}",
+        outcome.stderr
+    );
 }

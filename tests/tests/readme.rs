@@ -6,24 +6,39 @@ use std::path::{Path, PathBuf};
 use gitbarge_tests::World;
 
 fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .to_owned()
 }
 
 /// The blocks of a language in a Markdown file.
 fn blocks(file: &Path, language: &str) -> Vec<String> {
     let text = fs::read_to_string(file).expect("it is there");
     let opening = format!("```{language}\n");
-    text.split(&opening).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+    text.split(&opening)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect()
 }
 
 #[test]
 fn the_configuration_is_a_valid_one() {
     let mut world = World::new();
-    world.set("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/x");
+    world.set(
+        "SLACK_WEBHOOK_URL",
+        "https://hooks.slack.com/services/T0/B0/x",
+    );
     let key = world.path("key");
-    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
     assert!(made.expect("ssh-keygen is installed").success());
-    world.set("SITE_SSHKEY", fs::read_to_string(&key).expect("it was made"));
+    world.set(
+        "SITE_SSHKEY",
+        fs::read_to_string(&key).expect("it was made"),
+    );
     let shown = blocks(&project().join("README.md"), "toml");
     assert_eq!(shown.len(), 1);
     world.configure(&shown[0]);
@@ -36,12 +51,28 @@ fn the_quickstart_does_the_main_job() {
     let world = World::new();
     let folder = world.path("clone");
     let project = project();
-    world.git(&project, &["clone", "-q", "--no-hardlinks", ".", folder.to_str().expect("UTF-8")]);
+    world.git(
+        &project,
+        &[
+            "clone",
+            "-q",
+            "--no-hardlinks",
+            ".",
+            folder.to_str().expect("UTF-8"),
+        ],
+    );
     let mut command = world.command(&["sync", "--json"]);
-    command.arg("-c").arg(folder.join("examples/quickstart.toml")).current_dir(&folder);
+    command
+        .arg("-c")
+        .arg(folder.join("examples/quickstart.toml"))
+        .current_dir(&folder);
     world.configure("");
     let output = command.output().expect("the binary starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let tip = world.git(&folder, &["rev-parse", "HEAD"]);
     world.assert_equal(&folder.join("target/quickstart/checkout"), &tip);
 }

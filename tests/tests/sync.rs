@@ -45,7 +45,10 @@ fn the_result_has_the_documented_keys() {
     assert!(result["bytes_received"].as_u64() > Some(100));
     assert!(result["duration_ms"].is_u64() && result["started_at"].is_string());
     let sink = &result["sinks"][0];
-    assert_eq!((&sink["name"], &sink["type"], &sink["status"]), (&"runner".into(), &"checkout".into(), &"synced".into()));
+    assert_eq!(
+        (&sink["name"], &sink["type"], &sink["status"]),
+        (&"runner".into(), &"checkout".into(), &"synced".into())
+    );
     assert_eq!(sink["files_written"], 1);
 }
 
@@ -58,7 +61,10 @@ fn nothing_to_do_is_unchanged_and_drift_is_put_right() {
     fs::write(world.path("site/README"), "drift").expect("room on the disk");
     let result = world.sync().result();
     assert_eq!(result["status"], "synced");
-    assert_eq!(result["sinks"][0]["discarded"]["working_tree"][0]["code"], " M");
+    assert_eq!(
+        result["sinks"][0]["discarded"]["working_tree"][0]["code"],
+        " M"
+    );
     world.assert_equal(&world.path("site"), &tip(&repository));
 }
 
@@ -71,7 +77,10 @@ fn faults_of_the_remote_have_their_kinds_and_touch_nothing() {
     assert!(!world.path("site").exists());
     fs::rename(repository.path(), repository.path().with_extension("away")).expect("same folder");
     let outcome = world.sync();
-    assert_eq!((outcome.code, outcome.kind().as_str()), (1, "remote_missing"));
+    assert_eq!(
+        (outcome.code, outcome.kind().as_str()),
+        (1, "remote_missing")
+    );
     let empty = Repository::empty();
     fs::rename(empty.path(), repository.path()).expect("same file system");
     let outcome = world.sync();
@@ -84,13 +93,21 @@ fn an_unknown_pipeline_is_told_with_the_known_ones() {
     let world = world(&repository, "");
     let outcome = world.run(&["sync", "sites"]);
     assert_eq!(outcome.code, 2);
-    assert!(outcome.stderr.contains("`sites`") && outcome.stderr.contains("site"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("`sites`") && outcome.stderr.contains("site"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
 fn any_key_can_be_set_from_outside() {
     let repository = Repository::with_one_commit();
-    let dev = repository.commit("dev").write("dev", "x").push().to_string();
+    let dev = repository
+        .commit("dev")
+        .write("dev", "x")
+        .push()
+        .to_string();
     let mut world = world(&repository, "ref = \"main\"");
     let outcome = world.run(&["sync", "--json", "--set", "pipeline.site.ref=dev"]);
     assert_eq!(outcome.result()["to"], dev);
@@ -108,20 +125,35 @@ fn status_and_history_tell_of_past_runs() {
     assert_eq!(history.code, 0, "{}", history.stderr);
     let runs = history.results();
     assert_eq!(runs.len(), 2);
-    assert!(runs.iter().any(|run| run["status"] == "synced") && runs.iter().any(|run| run["status"] == "unchanged"));
+    assert!(
+        runs.iter().any(|run| run["status"] == "synced")
+            && runs.iter().any(|run| run["status"] == "unchanged")
+    );
     let status = world.run(&["status"]);
-    assert!(status.stdout.contains("site") && status.stdout.contains("unchanged"), "{}", status.stdout);
+    assert!(
+        status.stdout.contains("site") && status.stdout.contains("unchanged"),
+        "{}",
+        status.stdout
+    );
 }
 
 #[test]
 fn two_sinks_of_a_pipeline_are_served_from_one_fetch() {
     let repository = Repository::with_one_commit();
-    repository.commit("main").write("big", "0123456789abcdef".repeat(40_000)).push();
+    repository
+        .commit("main")
+        .write("big", "0123456789abcdef".repeat(40_000))
+        .push();
     let world = world(&repository, "");
-    let second = format!("[pipeline.site.sink.second]\ntype = \"checkout\"\npath = \"{}\"\n", world.path("second").display());
+    let second = format!(
+        "[pipeline.site.sink.second]\ntype = \"checkout\"\npath = \"{}\"\n",
+        world.path("second").display()
+    );
     let file = world.path("gitbarge.toml");
     let text = fs::read_to_string(&file).expect("it was written");
-    let alone = world.sync().result()["bytes_received"].as_u64().expect("a number");
+    let alone = world.sync().result()["bytes_received"]
+        .as_u64()
+        .expect("a number");
     fs::remove_dir_all(world.path("site")).expect("it was made");
     fs::write(&file, text + &second).expect("room on the disk");
     let result = world.sync().result();
@@ -129,7 +161,10 @@ fn two_sinks_of_a_pipeline_are_served_from_one_fetch() {
         world.assert_equal(&world.path(target), &tip(&repository));
     }
     let together = result["bytes_received"].as_u64().expect("a number");
-    assert!(together < alone + alone / 2, "{together} bytes for two, {alone} for one");
+    assert!(
+        together < alone + alone / 2,
+        "{together} bytes for two, {alone} for one"
+    );
 }
 
 #[test]
@@ -142,11 +177,22 @@ fn two_at_once_on_one_target_do_not_disturb_one_another() {
     let text = text.replace(&here, &other.path("state").display().to_string());
     fs::write(other.path("gitbarge.toml"), text).expect("room on the disk");
     for round in 0..5 {
-        repository.commit("main").write(&format!("file{round}"), "x".repeat(1000)).push();
-        let children = [&world, &other].map(|w| w.command(&["sync", "--json"]).spawn().expect("the binary starts"));
+        repository
+            .commit("main")
+            .write(&format!("file{round}"), "x".repeat(1000))
+            .push();
+        let children = [&world, &other].map(|w| {
+            w.command(&["sync", "--json"])
+                .spawn()
+                .expect("the binary starts")
+        });
         for child in children {
             let output = child.wait_with_output().expect("it ends");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stdout)
+            );
         }
         world.assert_equal(&world.path("site"), &tip(&repository));
     }
