@@ -41,6 +41,8 @@ struct Generation {
     /// No new runs.
     stop: CancellationToken,
     pipelines: BTreeMap<String, JoinHandle<()>>,
+    /// Pipelines that are gone from the configuration, and may still be running.
+    retired: Vec<JoinHandle<()>>,
     sender: JoinHandle<()>,
 }
 
@@ -66,7 +68,10 @@ pub(crate) async fn serve(
                 grace = config.shutdown_grace;
                 generation.stop.cancel();
                 generation.sender.abort();
+                let retired = generation.retired;
                 generation = Generation::start(&config, generation.pipelines, &shared);
+                generation.retired.extend(retired);
+                generation.retired.retain(|handle| !handle.is_finished());
             }
         }
     }
@@ -91,13 +96,14 @@ impl Generation {
         Self {
             stop,
             pipelines,
+            retired: old.into_values().collect(),
             sender,
         }
     }
 
     async fn end(self, grace: Duration, shared: &Shared) {
         self.stop.cancel();
-        let all = futures_all(self.pipelines.into_values().collect());
+        let all = join_all(self.pipelines.into_values().chain(self.retired).collect());
         tokio::pin!(all);
         if timeout(grace, &mut all).await.is_err() {
             tracing::warn!("Runs did not end within the grace period and are cancelled.");
@@ -108,7 +114,7 @@ impl Generation {
     }
 }
 
-async fn futures_all(handles: Vec<JoinHandle<()>>) {
+async fn join_all(handles: Vec<JoinHandle<()>>) {
     for handle in handles {
         // Panics of plugins are contained in the runs.
         drop(handle.await);

@@ -61,13 +61,7 @@ async fn run_and_remember(
     let lease = lease.map_err(|error| standing.error = Some(error)).ok();
     fill(&mut record, standing, &run);
     record.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if let Err(error) = remember(pipeline, state, &record, lease.is_some()).await {
-        let failure = error.failure();
-        tracing::error!(
-            error = failure.message,
-            "The result of the run could not be remembered."
-        );
-    }
+    remember(pipeline, state, &record, lease.is_some()).await;
     record
 }
 
@@ -77,11 +71,21 @@ async fn remember(
     state: &Arc<dyn StateStore>,
     record: &RunRecord,
     is_leased: bool,
-) -> Result<()> {
-    if is_leased {
-        history::append(state, record).await?;
+) {
+    let complain = |what: &str, error: Error| {
+        let failure = error.failure();
+        tracing::error!(
+            what,
+            error = failure.message,
+            "The result of the run could not be remembered."
+        );
+    };
+    if is_leased && let Err(error) = history::append(state, record).await {
+        complain("history", error);
     }
-    alerts::decide(pipeline, state, record).await
+    if let Err(error) = alerts::decide(pipeline, state, record).await {
+        complain("alerts", error);
+    }
 }
 
 async fn lease(

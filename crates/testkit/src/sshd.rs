@@ -237,9 +237,10 @@ fn write_config(dir: &Path, host_keys: usize) -> PathBuf {
         dir.join("authorized_keys").display(),
         std::env::var("PATH").expect("there is a search path"),
     );
-    for n in 0..host_keys {
-        text += &format!("HostKey {}\n", dir.join(format!("host_key_{n}")).display());
-    }
+    text.extend((0..host_keys).map(|n| {
+        let file = dir.join(format!("host_key_{n}"));
+        format!("HostKey {}\n", file.display())
+    }));
     let file = dir.join("sshd_config");
     fs::write(&file, &text).expect("the folder is writable");
     // Servers from OpenSSH 9.8 on punish clients that fail to log in, which tests do on purpose; older ones do not know the key.

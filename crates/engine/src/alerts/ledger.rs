@@ -80,6 +80,18 @@ pub(crate) struct Subject {
 }
 
 impl Ledger {
+    /// A run failed. Each of its failures is given to [`Self::failed`] then.
+    pub(crate) fn run_failed(&mut self, failure: &Failure, now: Timestamp) {
+        let outage = self.outage.get_or_insert_with(|| Outage {
+            since: now,
+            failed_runs: 0,
+            faults: BTreeMap::new(),
+            last: failure.clone(),
+        });
+        outage.failed_runs += 1;
+        outage.last = failure.clone();
+    }
+
     /// A run failed so, in this sink or as a whole.
     pub(crate) fn failed(
         &mut self,
@@ -89,14 +101,9 @@ impl Ledger {
         routes: &[Route],
         now: Timestamp,
     ) {
-        let outage = self.outage.get_or_insert_with(|| Outage {
-            since: now,
-            failed_runs: 0,
-            faults: BTreeMap::new(),
-            last: failure.clone(),
-        });
-        outage.failed_runs += 1;
-        outage.last = failure.clone();
+        let Some(outage) = &mut self.outage else {
+            return;
+        };
         let key = fault_key(sink, failure);
         if !outage.faults.contains_key(&key) && outage.faults.len() >= MOST_FAULTS {
             return;
@@ -346,8 +353,13 @@ mod tests {
     }
 
     fn fail(ledger: &mut Ledger, message: &str, minute: i64) -> Vec<(Event, u64)> {
-        ledger.failed(&subject(), None, &failure(message), &routes(), at(minute));
+        run_failed(ledger, message, &routes(), minute);
         told(ledger, minute)
+    }
+
+    fn run_failed(ledger: &mut Ledger, message: &str, routes: &[Route], minute: i64) {
+        ledger.run_failed(&failure(message), at(minute));
+        ledger.failed(&subject(), None, &failure(message), routes, at(minute));
     }
 
     fn succeed(ledger: &mut Ledger, minute: i64) -> Vec<(Event, u64)> {
@@ -390,7 +402,7 @@ mod tests {
     fn what_was_not_taken_waits_and_is_told_once() {
         let mut ledger = Ledger::default();
         for minute in 0..3 {
-            ledger.failed(&subject(), None, &failure("a"), &routes(), at(minute));
+            run_failed(&mut ledger, "a", &routes(), minute);
         }
         ledger.put_off(&[0], at(9));
         assert_eq!(
@@ -407,7 +419,7 @@ mod tests {
     #[test]
     fn a_fault_that_ended_before_it_was_told_is_told_with_its_end() {
         let mut ledger = Ledger::default();
-        ledger.failed(&subject(), None, &failure("a"), &routes(), at(0));
+        run_failed(&mut ledger, "a", &routes(), 0);
         assert_eq!(
             succeed(&mut ledger, 1),
             [(Event::Failed, 1), (Event::Recovered, 1)]
@@ -421,7 +433,7 @@ mod tests {
             is_paused: true,
             ..routes()[0].clone()
         }];
-        ledger.failed(&subject(), None, &failure("a"), &paused, at(0));
+        run_failed(&mut ledger, "a", &paused, 0);
         assert_eq!(ledger.waiting("ops").count(), 0);
         assert_eq!(fail(&mut ledger, "a", 1), [(Event::Failed, 2)]);
     }
@@ -431,7 +443,7 @@ mod tests {
         let mut ledger = Ledger::default();
         for number in 0..1000 {
             let message = "x".repeat(1 + number % 100);
-            ledger.failed(&subject(), None, &failure(&message), &routes(), at(0));
+            run_failed(&mut ledger, &message, &routes(), 0);
             ledger.bound(&routes());
         }
         assert!(ledger.waiting("ops").count() <= MOST_WAITING);

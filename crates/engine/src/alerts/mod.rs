@@ -45,7 +45,8 @@ pub(crate) async fn decide(
         commit: record.to.clone(),
     };
     store::update(state, &pipeline.name, |ledger| {
-        if record.is_failed() {
+        if let Some((_, last)) = record.failures().last() {
+            ledger.run_failed(last, now);
             for (sink, failure) in record.failures() {
                 ledger.failed(&subject, sink, failure, &routes, now);
             }

@@ -4,12 +4,15 @@ use std::io::BufRead as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, list, list_once, run, source};
 use gitbarge_core::{Error, ErrorKind, Secret, Service, Source};
 use gitbarge_testkit::memory::MemoryState;
 use gitbarge_testkit::proxy::Proxy;
 use gitbarge_testkit::sshd::{KeyType, SshKey};
 use gix::protocol::transport::client::{MessageKind, WriteMode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use crate::lab::{Lab, list, list_once, run, source};
 
 /// How much later than its limit something may be seen to end on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
@@ -32,13 +35,17 @@ async fn a_silent_server_is_given_up_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stalls_in_the_key_exchange_is_given_up_and_left() {
     let lab = Lab::new();
-    let proxy = Proxy::start(lab.sshd.address()).await;
-    // The banner passes.
-    proxy.stall_after(100);
-    let mut config = lab.config_at(proxy.address());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = lab.config_at(listener.local_addr().unwrap());
     config.connect_timeout = LIMIT;
-    let error = list_once(config).await.unwrap_err();
+    let listing = tokio::spawn(list_once(config));
+    let (mut client, _) = listener.accept().await.unwrap();
+    client.write_all(b"SSH-2.0-silent\r\n").await.unwrap();
+    let error = listing.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
+    // The client's end of the connection is closed: what it has sent can be read to its end.
+    let read = timeout(SLACK, client.read_to_end(&mut Vec::new())).await;
+    assert!(matches!(read, Ok(Ok(_))), "{read:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +64,6 @@ async fn what_does_not_speak_ssh_is_a_protocol_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let web_server = tokio::spawn(async move {
-        use tokio::io::AsyncWriteExt as _;
         let (mut client, _) = listener.accept().await.unwrap();
         let line = [b'x'; 10_000];
         client.write_all(&line).await.unwrap();

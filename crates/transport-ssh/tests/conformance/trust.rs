@@ -1,10 +1,11 @@
 //! Who is let in, and which servers are trusted.
 
-use crate::lab::{Lab, list, list_once, run, source};
 use gitbarge_core::{ErrorKind, Expect, Key, Secret, StateStore as _};
 use gitbarge_testkit::memory::MemoryState;
 use gitbarge_testkit::sshd::{KeyType, SshKey, hashed, known_hosts_line};
 use gitbarge_transport_ssh::{HostKeys, SshConfig};
+
+use crate::lab::{Lab, list, list_once, run, source};
 
 /// The message of a failed listing; the kind is as expected.
 async fn refused(config: SshConfig, kind: ErrorKind) -> String {
