@@ -15,7 +15,7 @@ const QUIET: [&str; 5] = ["gix", "hyper", "reqwest", "russh", "rustls"];
 /// Starts logging; `level` is the least that is logged without `-v`.
 pub(crate) fn start(common: &Common, level: Level, terminal: &Terminal) {
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(level, common.verbose))
+        .with_env_filter(filter(level, common.verbose, terminal))
         .with_writer(BetweenBars(terminal.clone()))
         .with_ansi(
             io::stderr().is_terminal()
@@ -33,10 +33,18 @@ pub(crate) fn start(common: &Common, level: Level, terminal: &Terminal) {
     drop(started);
 }
 
-fn filter(level: Level, verbose: u8) -> EnvFilter {
-    let named = std::env::var("GITBARGE_LOG").ok();
-    let named = named.and_then(|text| EnvFilter::try_new(text).ok());
-    named.unwrap_or_else(|| EnvFilter::new(directives(level, verbose)))
+fn filter(level: Level, verbose: u8, terminal: &Terminal) -> EnvFilter {
+    let otherwise = || EnvFilter::new(directives(level, verbose));
+    let Ok(named) = std::env::var("GITBARGE_LOG") else {
+        return otherwise();
+    };
+    EnvFilter::try_new(&named).unwrap_or_else(|error| {
+        terminal.complain(
+            format!("GITBARGE_LOG is no filter and is ignored: {error}"),
+            "write it like `info` or `warn,gitbarge_engine=debug`",
+        );
+        otherwise()
+    })
 }
 
 fn directives(level: Level, verbose: u8) -> String {

@@ -1,33 +1,50 @@
 //! Results in words: a line for each run, and what the reader must know below it.
 
 use gitbarge_core::{Error, Failure};
-use gitbarge_engine::{RunRecord, RunStatus, SinkRecord};
+use gitbarge_engine::{RunRecord, RunStatus};
 use serde_json::Value;
 
 use crate::exit::Exit;
-use crate::terminal::Terminal;
-use crate::terminal::{BAD, FAINT, GOOD, NOTABLE};
+use crate::terminal::{BAD, FAINT, GOOD, NOTABLE, Terminal};
 
 /// The most that is listed of what was discarded; the rest is counted.
 const MOST_LISTED: usize = 10;
 
 /// A run's result, with what was discarded and what failed.
 pub(crate) fn result(record: &RunRecord) -> String {
+    let failures: Vec<_> = record.failures().collect();
     let mut lines = vec![headline(record)];
-    lines.extend(record.error.as_ref().and_then(hint));
+    match &failures[..] {
+        [(_, only)] => lines.extend(hint(only)),
+        several => {
+            for (sink, error) in several {
+                lines.push(format!("  {}: {}", sink.unwrap_or("source"), failed(error)));
+                lines.extend(hint(error).map(|hint| format!("  {hint}")));
+            }
+        }
+    }
     for sink in &record.sinks {
-        lines.extend(sink_lines(sink, record.error.as_ref()));
+        let discarded = sink.details.get("discarded");
+        lines.extend(
+            discarded
+                .map(|what| discarded_lines(&sink.name, what))
+                .unwrap_or_default(),
+        );
     }
     lines.join("\n")
 }
 
-/// A run's result in one line.
+/// A run's result in one line; of several failures, the first with the number of the others.
 pub(crate) fn headline(record: &RunRecord) -> String {
     let name = &record.pipeline;
     if record.is_failed() {
-        return match &record.error {
-            Some(error) => format!("{name}: {}", failed(error)),
-            None => format!("{name}: {BAD}failed{BAD:#}"),
+        let failures: Vec<_> = record.failures().collect();
+        return match &failures[..] {
+            [] => format!("{name}: {BAD}failed{BAD:#}"),
+            [(_, only)] => format!("{name}: {}", failed(only)),
+            [(_, first), others @ ..] => {
+                format!("{name}: {} (and {} more)", failed(first), others.len())
+            }
         };
     }
     let seconds = record.duration_ms as f64 / 1000.0;
@@ -98,23 +115,6 @@ fn commits(from: Option<&str>, to: Option<&str>) -> Option<String> {
     }
 }
 
-fn sink_lines(sink: &SinkRecord, run_error: Option<&Failure>) -> Vec<String> {
-    let name = &sink.name;
-    let mut lines = Vec::new();
-    if let Some(error) = sink
-        .error
-        .as_ref()
-        .filter(|error| Some(*error) != run_error)
-    {
-        lines.push(format!("  {name}: {}", failed(error)));
-        lines.extend(hint(error).map(|hint| format!("  {hint}")));
-    }
-    if let Some(discarded) = sink.details.get("discarded") {
-        lines.extend(discarded_lines(name, discarded));
-    }
-    lines
-}
-
 fn discarded_lines(name: &str, discarded: &Value) -> Vec<String> {
     let list = |key: &str| {
         discarded[key]
@@ -158,4 +158,112 @@ fn discarded_lines(name: &str, discarded: &Value) -> Vec<String> {
 /// A commit's subject may hold anything, terminal commands included.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(changes: Value) -> RunRecord {
+        let mut record = json!({
+            "pipeline": "site", "status": "synced", "ref": "refs/heads/main",
+            "from": "a".repeat(40), "to": "b".repeat(40), "subject": "Fix\u{1b}[31m the gate",
+            "started_at": "2026-01-01T00:00:00Z", "duration_ms": 412, "bytes_received": 2411, "error": null, "sinks": [],
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            record[key] = value.clone();
+        }
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn sink(name: &str, changes: Value) -> Value {
+        let mut sink = json!({ "name": name, "type": "checkout", "status": "synced", "from": null, "to": null, "error": null });
+        for (key, value) in changes.as_object().unwrap() {
+            sink[key] = value.clone();
+        }
+        sink
+    }
+
+    fn shown(changes: Value) -> String {
+        anstream::adapter::strip_str(&result(&record(changes))).to_string()
+    }
+
+    #[test]
+    fn a_result_is_a_line_with_its_commits() {
+        assert_snapshot!(shown(json!({})), @r#"
+        site: synced aaaaaaa → bbbbbbb refs/heads/main "Fix[31m the gate" in 0.4 s
+        "#);
+        assert_snapshot!(shown(json!({ "from": null })), @r#"
+        site: synced bbbbbbb refs/heads/main "Fix[31m the gate" in 0.4 s
+        "#);
+        assert_snapshot!(shown(json!({ "status": "unchanged", "from": "b".repeat(40) })), @r#"
+        site: unchanged bbbbbbb refs/heads/main "Fix[31m the gate" in 0.4 s
+        "#);
+        assert_snapshot!(anstream::adapter::strip_str(&dated(&record(json!({})))), @r#"
+        2026-01-01 00:00:00Z  site: synced aaaaaaa → bbbbbbb refs/heads/main "Fix[31m the gate" in 0.4 s
+        "#);
+    }
+
+    #[test]
+    fn what_was_discarded_is_listed_and_the_rest_counted() {
+        let changes: Vec<Value> = (0..12)
+            .map(|n| json!({ "code": "??", "path": format!("stray{n}") }))
+            .collect();
+        let discarded = json!({
+            "working_tree": changes,
+            "commits": [{ "id": "c".repeat(40), "subject": "local-only commit" }],
+            "kept_at": "refs/gitbarge/discarded/2026-01-01T00-00-00Z",
+        });
+        assert_snapshot!(shown(json!({ "sinks": [sink("runner", json!({ "discarded": discarded }))] })), @r#"
+        site: synced aaaaaaa → bbbbbbb refs/heads/main "Fix[31m the gate" in 0.4 s
+          runner: discarded local work; the commits are kept at refs/gitbarge/discarded/2026-01-01T00-00-00Z
+            commit ccccccc "local-only commit"
+            ?? stray0
+            ?? stray1
+            ?? stray2
+            ?? stray3
+            ?? stray4
+            ?? stray5
+            ?? stray6
+            ?? stray7
+            ?? stray8
+            and 3 more, listed by `--json`
+        "#);
+        let nothing = json!({ "working_tree": [], "commits": [], "kept_at": null });
+        assert!(
+            !shown(json!({ "sinks": [sink("runner", json!({ "discarded": nothing }))] }))
+                .contains("discarded")
+        );
+    }
+
+    #[test]
+    fn failures_come_with_their_kinds_and_hints() {
+        let error = |kind: &str, message: &str| json!({ "kind": kind, "message": message, "hint": "do something" });
+        let of_run =
+            json!({ "status": "failed", "error": error("auth_failed", "the key was refused") });
+        assert_snapshot!(shown(of_run), @r#"
+        site: failed (auth_failed): the key was refused
+          hint: do something
+        "#);
+        let failed = |name: &str| {
+            sink(
+                name,
+                json!({ "status": "failed", "error": error("disk_full", name) }),
+            )
+        };
+        assert_snapshot!(shown(json!({ "status": "failed", "sinks": [failed("a"), sink("b", json!({}))] })), @r#"
+        site: failed (disk_full): a
+          hint: do something
+        "#);
+        assert_snapshot!(shown(json!({ "status": "failed", "sinks": [failed("a"), failed("b")] })), @r#"
+        site: failed (disk_full): a (and 1 more)
+          a: failed (disk_full): a
+            hint: do something
+          b: failed (disk_full): b
+            hint: do something
+        "#);
+    }
 }

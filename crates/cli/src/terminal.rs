@@ -70,7 +70,8 @@ impl Terminal {
 
     /// Asks for a line; `None` if there is no answer.
     pub(crate) fn ask(&self, question: &str, default: Option<&str>) -> Option<String> {
-        let default_text = default.map(|text| format!(" [{text}]")).unwrap_or_default();
+        let shown = default.filter(|text| !text.is_empty());
+        let default_text = shown.map(|text| format!(" [{text}]")).unwrap_or_default();
         let mut err = anstream::stderr().lock();
         write!(err, "{question}{default_text}: ")
             .and_then(|()| err.flush())

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alerts;
 use crate::backoff::pause;
 use crate::contained::contained;
-use crate::observer::Silent;
+use crate::observer::Log;
 use crate::run::run_once;
 
 /// How many pipelines run at a time; the others wait.
@@ -157,7 +157,7 @@ async fn follow(
         };
         // What was asked for while waiting is answered by this run.
         while asked.try_recv().is_ok() {}
-        run_once(&pipeline, &shared.state, &Silent, &shared.kill).await;
+        run_once(&pipeline, &shared.state, &Log, &shared.kill).await;
         drop(permit);
         shared.ended.notify_one();
     }

@@ -16,5 +16,5 @@ mod record;
 mod alerts;
 
 pub use engine::Engine;
-pub use observer::{Observer, Silent};
+pub use observer::Observer;
 pub use record::{RunRecord, RunStatus, SinkRecord};

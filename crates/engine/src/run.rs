@@ -31,7 +31,6 @@ pub(crate) async fn run_once(
     let span = tracing::info_span!("run", pipeline = pipeline.name);
     async {
         let record = run_and_remember(pipeline, state, observer, cancel).await;
-        log(&record);
         observer.finished(&record);
         record
     }
@@ -54,9 +53,8 @@ async fn run_and_remember(
     let mut record = RunRecord::begun(pipeline);
     let mut standing = Standing::default();
     let lease = lease(&pipeline.name, state, deadline, &token).await;
-    match &lease {
-        Ok(_) => within(deadline, pipeline, &run, &token, &mut standing).await,
-        Err(_) => {}
+    if lease.is_ok() {
+        within(deadline, pipeline, &run, &token, &mut standing).await;
     }
     let lease = lease.map_err(|error| standing.error = Some(error)).ok();
     fill(&mut record, standing, &run);
@@ -226,22 +224,4 @@ fn fill(record: &mut RunRecord, standing: Standing, run: &Run) {
         } else {
             RunStatus::Synced
         };
-}
-
-fn log(record: &RunRecord) {
-    let (to, took) = (record.to.as_deref().unwrap_or_default(), record.duration_ms);
-    match record.status {
-        RunStatus::Synced => tracing::info!(commit = to, ms = took, "Synced."),
-        RunStatus::Unchanged => tracing::debug!(commit = to, ms = took, "Unchanged."),
-        RunStatus::Failed => {
-            for (sink, failure) in record.failures() {
-                tracing::error!(
-                    sink,
-                    kind = failure.kind.as_str(),
-                    error = failure.message,
-                    "The run failed."
-                );
-            }
-        }
-    }
 }

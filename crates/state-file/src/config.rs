@@ -28,6 +28,10 @@ impl PluginConfig<dyn StateStore> for FileConfig {
         }
         Ok(Arc::new(FileState::new(self.path.clone())))
     }
+
+    fn claims(&self) -> Vec<PathBuf> {
+        vec![self.path.clone()]
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod alerter;
+pub mod plugin;
 pub mod sink;
 pub mod source;
 pub mod state;

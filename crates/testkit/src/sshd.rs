@@ -233,8 +233,9 @@ fn write_config(dir: &Path, host_keys: usize) -> PathBuf {
          PrintMotd no\n\
          MaxStartups 500\n\
          AcceptEnv GIT_PROTOCOL\n\
-         SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \"PATH={}\"\n",
+         SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \"HOME={}\" \"PATH={}\"\n",
         dir.join("authorized_keys").display(),
+        dir.display(),
         std::env::var("PATH").expect("there is a search path"),
     );
     text.extend((0..host_keys).map(|n| {

@@ -165,3 +165,43 @@ fn write(starter: &Starter, output: &Path, terminal: &Terminal) -> Result<(), Ex
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init(output: &Path, url: &str, force: bool) -> Exit {
+        let args = InitArgs {
+            url: Some(url.to_owned()),
+            path: Some("/home/src/site".to_owned()),
+            key_env: None,
+            reference: Some("main".to_owned()),
+            slack_env: Some("HOOK".to_owned()),
+            output: output.to_owned(),
+            force,
+        };
+        run(args, &Common::default(), &Terminal::default())
+    }
+
+    #[test]
+    fn a_file_is_overwritten_by_force_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("gitbarge.toml");
+        assert_eq!(init(&output, "git@host:a/first.git", false), Exit::Good);
+        assert_eq!(init(&output, "git@host:a/second.git", false), Exit::Usage);
+        assert!(fs::read_to_string(&output).unwrap().contains("first"));
+        assert_eq!(init(&output, "git@host:a/second.git", true), Exit::Good);
+        assert!(fs::read_to_string(&output).unwrap().contains("second"));
+    }
+
+    #[test]
+    fn answers_that_make_no_valid_file_leave_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("gitbarge.toml");
+        assert_eq!(
+            init(&output, "ssh://-oProxyCommand=x/y", false),
+            Exit::Usage
+        );
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+    }
+}

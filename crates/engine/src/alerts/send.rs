@@ -48,8 +48,8 @@ pub(crate) async fn flush(
     budget: Duration,
 ) -> Option<Timestamp> {
     let mut sending = JoinSet::new();
-    for (route, pipelines) in routes.values().cloned() {
-        let state = state.clone();
+    for (route, pipelines) in routes.values() {
+        let (route, pipelines, state) = (route.clone(), pipelines.clone(), state.clone());
         let send =
             async move { timeout(budget, flush_route(&route, &pipelines, &state, budget)).await };
         sending.spawn(send.in_current_span());
@@ -59,7 +59,7 @@ pub(crate) async fn flush(
         match sent {
             Ok(Ok(Ok(due))) => next = [next, due].into_iter().flatten().min(),
             Ok(Ok(Err(error))) => {
-                tracing::warn!(error = error.failure().message, "Alerts could not be sent.")
+                tracing::warn!(error = error.failure().message, "Alerts could not be sent.");
             }
             // Out of time: what was not taken waits for the next flush.
             Ok(Err(_)) | Err(_) => {}
@@ -95,9 +95,9 @@ async fn flush_route(
         match tell(route, notices, state).await {
             Ok(()) => {
                 note(message, state, |ledger, numbers| {
-                    ledger.told(numbers, Timestamp::now())
+                    ledger.told(numbers, Timestamp::now());
                 })
-                .await?
+                .await?;
             }
             Err(error) => {
                 let attempts = message
@@ -110,7 +110,7 @@ async fn flush_route(
                     .saturating_add(wait)
                     .unwrap_or(Timestamp::MAX);
                 note(message, state, |ledger, numbers| {
-                    ledger.put_off(numbers, until)
+                    ledger.put_off(numbers, until);
                 })
                 .await?;
                 let failure = error.failure();
@@ -194,7 +194,7 @@ async fn sending_right(
     loop {
         match state.lease(&key).await {
             Err(error) if error.kind() == ErrorKind::Locked && Instant::now() < until => {
-                sleep(LEASE_PAUSE).await
+                sleep(LEASE_PAUSE).await;
             }
             result => return result,
         }

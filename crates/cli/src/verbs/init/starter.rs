@@ -100,17 +100,18 @@ impl Starter {
     }
 
     fn source(&self, name: &str) -> String {
-        let mut text = format!(
-            "[pipeline.{name}.source]\ntype = \"{}\"\nurl = {}\n",
-            self.kind.type_name(),
-            quoted(&self.url)
-        );
-        if let Some(variable) = &self.key_env {
-            text.push_str("# The private key itself, in an environment variable; or { file = \"PATH\" }. It is never written to disk.\n");
-            text.push_str(&format!("key = {{ env = {} }}\n", quoted(variable)));
-            text.push_str("# The server's key is remembered at the first contact; \"strict\" asks for it in known_hosts.\nhost_keys = \"accept_new\"\n");
-        }
-        text
+        let (kind, url) = (self.kind.type_name(), quoted(&self.url));
+        let table = format!("[pipeline.{name}.source]\ntype = \"{kind}\"\nurl = {url}\n");
+        let key = self.key_env.as_deref().map(|variable| {
+            format!(
+                "# The private key itself, in an environment variable; or {{ file = \"PATH\" }}. It is never written to disk.\n\
+                 key = {{ env = {} }}\n\
+                 # The server's key is remembered at the first contact; \"strict\" asks for it in known_hosts.\n\
+                 host_keys = \"accept_new\"\n",
+                quoted(variable)
+            )
+        });
+        table + &key.unwrap_or_default()
     }
 
     /// The repository's name, as far as it is allowed as a name.
