@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::pump::Pump;
-use crate::session::{Session, classify};
+use crate::session::{Session, classify, lost};
 use crate::url::SshUrl;
 
 /// How many packets of at most 32 KiB wait for the reader, besides those that the session holds.
@@ -47,11 +47,11 @@ pub(crate) async fn execute(
     around: &Surroundings<'_>,
 ) -> Result<(ChannelReader, ChannelWriter, RemoteEnd)> {
     let (receiving, sending) = session.channel(around.url).await?.split();
-    let lost = |error| classify(error, around.url);
+    let failed = |error| classify(error, around.url);
     // No answer is waited for: a server that does not take it speaks an older protocol, which git falls back to.
     let version = sending.set_env(false, "GIT_PROTOCOL", "version=2");
-    version.await.map_err(lost)?;
-    sending.exec(true, command).await.map_err(lost)?;
+    version.await.map_err(failed)?;
+    sending.exec(true, command).await.map_err(failed)?;
 
     let remote = RemoteEnd::default();
     let over = CancellationToken::new();
@@ -158,32 +158,35 @@ impl Write for ChannelWriter {
             return Ok(());
         }
         let operation = &self.operation;
-        if operation.over.is_cancelled() {
-            // Whoever reads on learns why.
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
         let data = Bytes::from(std::mem::take(&mut self.buffer));
         let sent = async {
             tokio::select! {
-                sent = operation.sending.data_bytes(data) => sent.is_ok(),
-                () = operation.over.cancelled() => false,
+                biased;
+                () = operation.over.cancelled() => Ok(false),
+                sent = operation.sending.data_bytes(data) => Ok(sent.is_ok()),
             }
         };
-        let sent = operation.wait(async { Ok(sent.await) }, || {
+        let sent = operation.wait(sent, || {
             format!(
                 "`{}` took nothing for {:?}",
                 operation.server, operation.idle_timeout
             )
         })?;
-        if sent {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
+        if sent { Ok(()) } else { Err(operation.ended()) }
     }
 }
 
 impl Operation {
+    /// Why nothing can be sent any more. Of a remote that has ended by itself, its last words tell more.
+    fn ended(&self) -> io::Error {
+        let session = self.at_the_end.as_ref().map(|(session, _)| session);
+        if session.is_some_and(Session::is_closed) {
+            into_io(lost(&self.server))
+        } else {
+            io::ErrorKind::BrokenPipe.into()
+        }
+    }
+
     /// Waits, blocking, until the run is cancelled or the idle time has passed.
     fn wait<T>(
         &self,

@@ -6,6 +6,8 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::session::lost;
+
 /// What the remote may still say after nobody reads; a pack that is broken off is more.
 const LEFTOVER: usize = 64 << 10;
 
@@ -62,8 +64,7 @@ impl Pump {
                 Some(ChannelMsg::Close) => return true,
                 Some(_) => {}
                 None => {
-                    let message = format!("the connection to `{}` was lost", self.server);
-                    fail(to_reader, Error::new(ErrorKind::Unreachable, message)).await;
+                    fail(to_reader, lost(&self.server)).await;
                     return false;
                 }
             }

@@ -202,10 +202,7 @@ pub(crate) fn classify(error: russh::Error, url: &SshUrl) -> Error {
         | Ssh::HUP
         | Ssh::SendError
         | Ssh::RecvError
-        | Ssh::KeepaliveTimeout => (
-            ErrorKind::Unreachable,
-            format!("the connection to `{server}` was lost"),
-        ),
+        | Ssh::KeepaliveTimeout => return lost(&server).with_source(error),
         Ssh::Version => (
             ErrorKind::Protocol,
             format!("`{server}` does not speak SSH"),
@@ -224,6 +221,12 @@ pub(crate) fn classify(error: russh::Error, url: &SshUrl) -> Error {
         ),
     };
     Error::new(kind, message).with_source(error)
+}
+
+/// A connection that ended before its work did.
+pub(crate) fn lost(server: &str) -> Error {
+    let message = format!("the connection to `{server}` was lost");
+    Error::new(ErrorKind::Unreachable, message)
 }
 
 #[cfg(test)]

@@ -179,9 +179,38 @@ fn quoted(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use gitbarge_core::Secret;
+    use gitbarge_testkit::proxy::Proxy;
+    use gitbarge_testkit::repository::Repository;
+    use gitbarge_testkit::sshd::Sshd;
 
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_warm_session_that_no_longer_answers_is_opened_anew() {
+        let (sshd, repository) = (Sshd::start(), Repository::with_one_commit());
+        let proxy = Proxy::start(sshd.address()).await;
+        let url = sshd.url_at(proxy.address(), repository.path());
+        let mut config = SshConfig::new(url, Secret::literal(&sshd.client_key().private));
+        config.connect_timeout = Duration::from_secs(6);
+        let source = SshSource::new(config).unwrap();
+        let run = Run::standalone("site");
+        drop(source.connect(Service::UploadPack, &run).await.unwrap());
+        assert!(source.warm.lock().await.is_some());
+
+        // Nothing passes until a second connection comes.
+        proxy.stall_after(0);
+        let waking = async {
+            while proxy.connections() < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            proxy.resume();
+        };
+        let (connected, ()) = tokio::join!(source.connect(Service::UploadPack, &run), waking);
+        assert!(connected.is_ok());
+    }
 
     #[test]
     fn paths_are_quoted_as_git_quotes_them() {

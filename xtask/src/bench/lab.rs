@@ -227,7 +227,7 @@ fn content(file: usize, round: usize) -> String {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         let letter = (random >> 58) as u8;
-        text.push(if letter % 7 == 0 {
+        text.push(if letter.is_multiple_of(7) {
             ' '
         } else {
             char::from(b'a' + letter % 26)

@@ -208,31 +208,6 @@ async fn a_session_that_the_server_has_closed_is_opened_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_warm_session_that_no_longer_answers_is_opened_anew() {
-    let lab = Lab::new();
-    let proxy = Proxy::start(lab.sshd.address()).await;
-    let mut config = lab.config_at(proxy.address());
-    config.connect_timeout = Duration::from_secs(6);
-    let source = source(config);
-    let run = run(&MemoryState::new());
-    list(&source, &run).await.unwrap();
-    // Once the session is warm again, nothing passes until a second connection comes.
-    let warm = source.connect(Service::UploadPack, &run).await.unwrap();
-    drop(warm);
-    proxy.stall_after(0);
-    let listing = list(&source, &run);
-    let waking = async {
-        while proxy.connections() < 2 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        proxy.resume();
-    };
-    let (listed, ()) = tokio::join!(listing, waking);
-    listed.unwrap();
-    assert_eq!(proxy.connections(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_has_changed_means_a_new_session() {
     let lab = Lab::new();
     let proxy = Proxy::start(lab.sshd.address()).await;
