@@ -1,16 +1,14 @@
 //! Random drift, judged by stock git: what it calls changed is reported, and what a fresh clone has is there afterwards.
 
-mod lab;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use crate::lab::{Lab, drift};
 use gitbarge_testkit::files::{self, Files};
 use gitbarge_testkit::repository::{git, printed};
-use lab::{Lab, drift};
 
-/// How many storms a test run weathers. More are worth a night: `STORMS=5000 cargo test -p gitbarge-sink-checkout --test storm`.
+/// How many storms a test run weathers. More are worth a night: `STORMS=5000 cargo test -p gitbarge-sink-checkout storm`.
 const STORMS: u64 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +80,7 @@ impl Storm {
             9 => drop(lab.try_git(&["update-index", "--skip-worktree", &path])),
             10 => remove(&lab.file(".gitignore")),
             11 if !lab.try_git(&["cat-file", "-e", &format!("HEAD:{path}")]) => {
-                drop(lab.try_git(&["add", "-N", &path]))
+                lab.try_git(&["add", "-N", &path]);
             }
             _ => drop(lab.try_git(&["mv", "a", "moved"])),
         }

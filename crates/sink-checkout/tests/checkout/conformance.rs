@@ -23,14 +23,14 @@ impl SinkUnderTest for Checkout {
     }
 
     fn drift(&self) {
-        fs::write(self.path.join("plain"), "drifted\n").expect("room on the disk");
-        fs::write(self.path.join("stray"), "stray\n").expect("room on the disk");
+        fs::write(self.path.join("plain"), "drifted\n").unwrap();
+        fs::write(self.path.join("stray"), "stray\n").unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkout_keeps_the_promises_of_a_sink() {
-    let folder = tempfile::tempdir().expect("room on the disk");
+    let folder = tempfile::tempdir().unwrap();
     conformance(&Checkout {
         path: folder.path().join("made/when/needed"),
     })

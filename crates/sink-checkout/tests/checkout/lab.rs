@@ -13,19 +13,19 @@ use gitbarge_testkit::upload_pack::UploadPack;
 use tempfile::TempDir;
 
 /// What one sync found and did.
-pub struct Synced {
-    pub held: Held,
-    pub receipt: Receipt,
+pub(crate) struct Synced {
+    pub(crate) held: Held,
+    pub(crate) receipt: Receipt,
 }
 
-pub struct Lab {
-    pub remote: Repository,
-    pub options: CheckoutOptions,
+pub(crate) struct Lab {
+    pub(crate) remote: Repository,
+    pub(crate) options: CheckoutOptions,
     _folder: TempDir,
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = CheckoutOptions::at(folder.path().join("site"));
         Self {
@@ -36,18 +36,18 @@ impl Lab {
     }
 
     /// A lab whose checkout has been synced once.
-    pub async fn cloned() -> Self {
+    pub(crate) async fn cloned() -> Self {
         let lab = Self::new();
         lab.sync("main").await;
         lab
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.options.path
     }
 
     /// Brings the checkout to a ref, and judges it.
-    pub async fn sync(&self, reference: &str) -> Synced {
+    pub(crate) async fn sync(&self, reference: &str) -> Synced {
         let synced = self
             .try_sync(reference)
             .await
@@ -63,7 +63,7 @@ impl Lab {
         synced
     }
 
-    pub async fn try_sync(&self, reference: &str) -> Result<Synced, Error> {
+    pub(crate) async fn try_sync(&self, reference: &str) -> Result<Synced, Error> {
         let run = Run::standalone("lab");
         let source = UploadPack::source(self.remote.path());
         let reference = RefName::new(reference).unwrap();
@@ -79,7 +79,7 @@ impl Lab {
     }
 
     /// Runs git in the checkout.
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         printed(
             git(self.path())
                 .env("GIT_OPTIONAL_LOCKS", "0")
@@ -88,28 +88,28 @@ impl Lab {
     }
 
     /// Runs git in the checkout, and does not mind if it fails.
-    pub fn try_git(&self, arguments: &[&str]) -> bool {
+    pub(crate) fn try_git(&self, arguments: &[&str]) -> bool {
         let output = git(self.path()).args(arguments).output();
         output.is_ok_and(|output| output.status.success())
     }
 
-    pub fn file(&self, path: &str) -> PathBuf {
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.path().join(path)
     }
 
-    pub fn write(&self, path: &str, content: &str) {
+    pub(crate) fn write(&self, path: &str, content: &str) {
         let file = self.file(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, content).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.file(path)).unwrap()
     }
 }
 
 /// The drift that a receipt reports, as lines of `git status --porcelain`.
-pub fn drift(receipt: &Receipt) -> Vec<String> {
+pub(crate) fn drift(receipt: &Receipt) -> Vec<String> {
     let entries = receipt.details["discarded"]["working_tree"].as_array();
     let line = |entry: &serde_json::Value| {
         format!(

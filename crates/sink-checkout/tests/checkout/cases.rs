@@ -1,13 +1,11 @@
 //! What a checkout owes its users, case by case.
 
-mod lab;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use crate::lab::{Lab, drift};
 use gitbarge_core::ErrorKind;
 use gitbarge_testkit::repository::{Repository, git, printed};
-use lab::{Lab, drift};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn local_commits_are_discarded_reported_and_kept() {
