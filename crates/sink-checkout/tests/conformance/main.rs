@@ -1,4 +1,10 @@
-//! The promises of every sink, kept by a checkout.
+//! The promises of every sink, and what a checkout owes its users, judged by stock git.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cases;
+mod lab;
+mod storm;
 
 use std::fs;
 use std::path::PathBuf;
