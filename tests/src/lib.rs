@@ -1,5 +1,7 @@
 //! A world for end-to-end tests: the built binary, a home of its own, and stock git to judge what it did.
 
+pub mod ssh;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

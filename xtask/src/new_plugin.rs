@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
-use crate::{Outcome, read, root, write};
+use crate::{Outcome, read, root, succeed, write};
 
 /// What to make.
 #[derive(Args)]
@@ -21,6 +22,7 @@ enum Kind {
     Source,
     Sink,
     Trigger,
+    #[value(alias = "alerter")]
     Alert,
     State,
 }
@@ -128,6 +130,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     scaffold(&path, &folder, name, &words)?;
     link(&root(), &folder)?;
+    // Where names stand in alphabetical order, and where lines break, depends on the names.
+    succeed(
+        Command::new("cargo")
+            .current_dir(root())
+            .args(["fmt", "--package", "gitbarge", "--package"])
+            .arg(format!("gitbarge-{folder}")),
+    )?;
     println!(
         "made crates/{folder}, and linked it: `cargo test -p gitbarge-{folder}` passes; now make it do something"
     );

@@ -61,6 +61,11 @@ impl Proxy {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// Passes new connections on to another server.
+    pub fn redirect(&self, server: SocketAddr) {
+        self.control.send_modify(|control| control.server = server);
+    }
+
     /// Lets so many more bytes of the server pass, in all connections together; then it is as if the network stood still.
     pub fn stall_after(&self, bytes: u64) {
         self.control.send_modify(|control| control.budget = bytes);
