@@ -41,19 +41,43 @@ impl Standing {
         self.error.iter().chain(sinks)
     }
 
-    fn is_done(&self, sink: usize) -> bool {
-        matches!(self.sinks.get(sink), Some(Some(ended)) if ended.error.is_none())
+    /// Whether another attempt may help.
+    pub(crate) fn can_be_helped(&self) -> bool {
+        let is_passing = |error: &Error| error.kind().is_retryable();
+        match &self.error {
+            Some(error) => is_passing(error),
+            None => self.errors().any(is_passing),
+        }
+    }
+
+    /// The run was cut off: what has not ended by itself was cancelled.
+    pub(crate) fn end(&mut self, pipeline: &Pipeline) {
+        if self.sinks.is_empty() && self.error.is_none() {
+            self.error = Some(Error::cancelled("listing refs"));
+        }
+        for (ended, sink) in self.sinks.iter_mut().zip(&pipeline.sinks) {
+            ended.get_or_insert_with(|| failed(sink, Error::cancelled("delivering")));
+        }
+    }
+
+    /// Whether a sink is done, or has failed in a way that only somebody's acting helps.
+    fn is_settled(&self, sink: usize) -> bool {
+        let ended = self.sinks.get(sink).and_then(Option::as_ref);
+        ended.is_some_and(|ended| {
+            let error = ended.error.as_ref();
+            error.is_none_or(|error| !error.kind().is_retryable())
+        })
     }
 }
 
-/// Tries once to bring every sink that is not done yet to the remote's commit.
+/// Tries once to bring every sink that is not settled yet to the remote's commit.
 pub(crate) async fn attempt(pipeline: &Pipeline, run: &Run, standing: &mut Standing) {
     let open: Vec<usize> = (0..pipeline.sinks.len())
-        .filter(|sink| !standing.is_done(*sink))
+        .filter(|sink| !standing.is_settled(*sink))
         .collect();
     // The sinks are asked while the remote is listed; should the listing fail, their answers do not matter.
-    let (remote, held) = tokio::join!(list(pipeline, run), ask(pipeline, &open, run));
-    let (remote, target) = match remote {
+    let asked: Vec<_> = open.iter().map(|sink| ask(pipeline, *sink, run)).collect();
+    let (remote, target) = match list(pipeline, run).await {
         Ok(listed) => listed,
         Err(error) => {
             standing.error = Some(error);
@@ -66,13 +90,14 @@ pub(crate) async fn attempt(pipeline: &Pipeline, run: &Run, standing: &mut Stand
     let address = pipeline.source.instance.address();
     let delivery = Delivery::new(target, remote.refs(), address, remote);
     let mut running = JoinSet::new();
-    for (sink, held) in open.into_iter().zip(held) {
+    for (sink, held) in open.into_iter().zip(asked) {
         let (named, delivery, run) = (
             pipeline.sinks[sink].clone(),
             delivery.clone(),
             sink_run(pipeline, sink, run),
         );
-        let work = async move { (sink, bring(&named, held, &delivery, &run).await) };
+        // No sink waits for another's answer.
+        let work = async move { (sink, bring(&named, held.await, &delivery, &run).await) };
         running.spawn(work.in_current_span());
     }
     while let Some(joined) = running.join_next().await {
@@ -94,28 +119,17 @@ async fn list(pipeline: &Pipeline, run: &Run) -> Result<(Arc<Remote>, Target)> {
     .await
 }
 
-async fn ask(pipeline: &Pipeline, sinks: &[usize], run: &Run) -> Vec<Result<Held>> {
-    let mut answers = Vec::new();
-    let mut asked = Vec::new();
-    for sink in sinks {
-        let (instance, run) = (
-            pipeline.sinks[*sink].component.instance.clone(),
-            sink_run(pipeline, *sink, run),
-        );
-        let ask = contained(
-            "reading the target",
-            async move { instance.held(&run).await },
-        );
-        asked.push(tokio::spawn(ask.in_current_span()));
-    }
-    for answer in asked {
-        answers.push(
-            answer
-                .await
-                .unwrap_or_else(|join| Err(gitbarge_core::panic_error("reading the target", join))),
-        );
-    }
-    answers
+fn ask(
+    pipeline: &Pipeline,
+    sink: usize,
+    run: &Run,
+) -> impl Future<Output = Result<Held>> + Send + use<> {
+    let instance = pipeline.sinks[sink].component.instance.clone();
+    let run = sink_run(pipeline, sink, run);
+    contained(
+        "reading the target",
+        async move { instance.held(&run).await },
+    )
 }
 
 async fn bring(
@@ -127,6 +141,7 @@ async fn bring(
     let target = &delivery.target;
     match held {
         Ok(held) if held.equals(target) => unchanged(sink, held),
+        _ if run.is_cancelled() => failed(sink, Error::cancelled("reading the target")),
         // A target that cannot be read may be one that a delivery repairs, or refuses with a better reason.
         _ => {
             let (instance, delivery, run) = (

@@ -2,24 +2,21 @@
 
 use std::future::Future;
 
-use gitbarge_core::{Error, ErrorKind, Result, panic_error};
+use gitbarge_core::{Result, panic_error};
 use tokio::task::AbortHandle;
 use tracing::Instrument as _;
 
-/// Runs a plugin's future as a task of its own, so that a panic becomes an `internal` error. Dropping the call ends the task.
-pub(crate) async fn contained<T: Send + 'static>(
+/// Begins a plugin's future at once, as a task of its own, so that a panic becomes an `internal` error. Dropping the call ends the task.
+pub(crate) fn contained<T: Send + 'static>(
     what: &'static str,
     call: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
+) -> impl Future<Output = Result<T>> + Send + 'static {
     let task = tokio::spawn(call.in_current_span());
-    let _guard = AbortOnDrop(task.abort_handle());
-    match task.await {
-        Ok(result) => result,
-        Err(join) if join.is_panic() => Err(panic_error(what, join)),
-        Err(_) => Err(Error::new(
-            ErrorKind::Cancelled,
-            format!("cancelled while {what}"),
-        )),
+    let guard = AbortOnDrop(task.abort_handle());
+    async move {
+        let _guard = guard;
+        task.await
+            .unwrap_or_else(|join| Err(panic_error(what, join)))
     }
 }
 

@@ -7,20 +7,23 @@ use std::time::Duration;
 use gitbarge_core::config::{Config, Named, Pipeline};
 use gitbarge_core::{Requests, Run, StateStore, Trigger};
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts;
+use crate::alerts::{self, Pace};
 use crate::backoff::pause;
 use crate::contained::contained;
-use crate::observer::Log;
+use crate::observer::{Log, Observer};
 use crate::run::run_once;
+use crate::slot::Slot;
 
 /// How many pipelines run at a time; the others wait.
 const MOST_RUNS: usize = 16;
-/// How long failures that come together are waited for, so that they are told together.
-const GATHER: Duration = Duration::from_millis(500);
+/// How long it is quiet after failures that come together, which are told together.
+const QUIET: Duration = Duration::from_millis(500);
+/// How long quiet is waited for.
+const MOST_GATHERING: Duration = Duration::from_secs(3);
 /// How long a cancelled run may take to end at shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long one round of sending alerts may take.
@@ -29,7 +32,7 @@ const SENDING: Duration = Duration::from_secs(60);
 /// What all pipelines of a daemon share.
 struct Shared {
     state: Arc<dyn StateStore>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// Cancels running runs.
     kill: CancellationToken,
     /// A run has ended: there may be something to tell.
@@ -40,11 +43,18 @@ struct Shared {
 struct Generation {
     /// No new runs.
     stop: CancellationToken,
-    pipelines: BTreeMap<String, JoinHandle<()>>,
+    pipelines: Followed,
     /// Pipelines that are gone from the configuration, and may still be running.
-    retired: Vec<JoinHandle<()>>,
-    sender: JoinHandle<()>,
+    retired: Vec<JoinHandle<bool>>,
+    routes: alerts::Routes,
+    /// No new messages.
+    hush: CancellationToken,
+    /// Those of earlier generations may still be sending a message, and are not to break it off: it may have been taken.
+    senders: Vec<JoinHandle<()>>,
 }
+
+/// Running pipelines by name; each ends by saying whether a request has not been answered.
+type Followed = BTreeMap<String, JoinHandle<bool>>;
 
 /// Runs all pipelines until cancelled; a new configuration replaces the old one without breaking a run off.
 pub(crate) async fn serve(
@@ -55,23 +65,18 @@ pub(crate) async fn serve(
 ) {
     let shared = Arc::new(Shared {
         state: state.clone(),
-        permits: Semaphore::new(MOST_RUNS),
+        permits: Arc::new(Semaphore::new(MOST_RUNS)),
         kill: CancellationToken::new(),
         ended: Notify::new(),
     });
     let mut grace = config.shutdown_grace;
-    let mut generation = Generation::start(config, BTreeMap::new(), &shared);
+    let mut generation = Generation::start(config, Followed::new(), &shared);
     loop {
         tokio::select! {
             () = cancel.cancelled() => break,
             Some(config) = reloads.recv() => {
                 grace = config.shutdown_grace;
-                generation.stop.cancel();
-                generation.sender.abort();
-                let retired = generation.retired;
-                generation = Generation::start(&config, generation.pipelines, &shared);
-                generation.retired.extend(retired);
-                generation.retired.retain(|handle| !handle.is_finished());
+                generation = generation.replaced(&config, &shared);
             }
         }
     }
@@ -80,11 +85,7 @@ pub(crate) async fn serve(
 
 impl Generation {
     /// Starts all pipelines. One that `old` knows goes on when its old run has ended; a new one runs at once.
-    fn start(
-        config: &Config,
-        mut old: BTreeMap<String, JoinHandle<()>>,
-        shared: &Arc<Shared>,
-    ) -> Self {
+    fn start(config: &Config, mut old: Followed, shared: &Arc<Shared>) -> Self {
         let stop = CancellationToken::new();
         let mut pipelines = BTreeMap::new();
         for pipeline in &config.pipelines {
@@ -92,13 +93,27 @@ impl Generation {
             let work = follow(pipeline.clone(), before, shared.clone(), stop.clone());
             pipelines.insert(pipeline.name.clone(), tokio::spawn(work));
         }
-        let sender = tokio::spawn(send(alerts::routes(&config.pipelines), shared.clone()));
+        let (routes, hush) = (alerts::routes(&config.pipelines), CancellationToken::new());
+        let sender = send(routes.clone(), shared.clone(), hush.clone());
         Self {
             stop,
             pipelines,
             retired: old.into_values().collect(),
-            sender,
+            routes,
+            hush,
+            senders: vec![tokio::spawn(sender)],
         }
+    }
+
+    fn replaced(self, config: &Config, shared: &Arc<Shared>) -> Self {
+        self.stop.cancel();
+        self.hush.cancel();
+        let mut new = Self::start(config, self.pipelines, shared);
+        new.retired.extend(self.retired);
+        new.retired.retain(|handle| !handle.is_finished());
+        new.senders.extend(self.senders);
+        new.senders.retain(|handle| !handle.is_finished());
+        new
     }
 
     async fn end(self, grace: Duration, shared: &Shared) {
@@ -110,30 +125,36 @@ impl Generation {
             shared.kill.cancel();
             drop(timeout(LAST_WORDS, &mut all).await);
         }
-        self.sender.abort();
+        self.hush.cancel();
+        let abort: Vec<_> = self.senders.iter().map(JoinHandle::abort_handle).collect();
+        let last_messages = async {
+            join_all(self.senders).await;
+            alerts::flush(&self.routes, &shared.state, LAST_WORDS, Pace::Steady).await;
+        };
+        drop(timeout(LAST_WORDS, last_messages).await);
+        abort.iter().for_each(AbortHandle::abort);
     }
 }
 
-async fn join_all(handles: Vec<JoinHandle<()>>) {
+async fn join_all<T>(handles: Vec<JoinHandle<T>>) {
     for handle in handles {
         // Panics of plugins are contained in the runs.
         drop(handle.await);
     }
 }
 
-/// Runs one pipeline whenever it is asked for.
+/// Runs one pipeline whenever it is asked for; returns whether a request is left.
 async fn follow(
     pipeline: Pipeline,
-    before: Option<JoinHandle<()>>,
+    before: Option<JoinHandle<bool>>,
     shared: Arc<Shared>,
     stop: CancellationToken,
-) {
+) -> bool {
     let (requests, mut asked) = Requests::channel();
-    match before {
-        Some(before) => drop(before.await),
-        None => requests.request(),
-    }
+    // Should this pipeline end by a panic, its triggers end with it, and no other pipeline does.
+    let stop = stop.child_token();
     let _stop_watching = stop.clone().drop_guard();
+    let observer: Arc<dyn Observer> = Arc::new(Log);
     for trigger in &pipeline.triggers {
         tokio::spawn(watch(
             trigger.clone(),
@@ -143,22 +164,29 @@ async fn follow(
             stop.clone(),
         ));
     }
+    // Its triggers ask already while the run of an earlier generation goes on.
+    let is_due = match before {
+        Some(before) => before.await.unwrap_or(true),
+        None => true,
+    };
+    if is_due {
+        requests.request();
+    }
     loop {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return asked.try_recv().is_ok(),
             // The requests of this function keep the channel open.
             _ = asked.recv() => {}
         }
-        let permit = tokio::select! {
+        let slot = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
-            permit = shared.permits.acquire() => permit,
+            () = stop.cancelled() => return true,
+            slot = Slot::take(&shared.permits) => slot,
         };
         // What was asked for while waiting is answered by this run.
         while asked.try_recv().is_ok() {}
-        run_once(&pipeline, &shared.state, &Log, &shared.kill).await;
-        drop(permit);
+        run_once(&pipeline, &shared.state, &observer, &shared.kill, slot).await;
         shared.ended.notify_one();
     }
 }
@@ -198,9 +226,9 @@ async fn watch(
 }
 
 /// Sends alerts as they become due, beginning with what an earlier process has left.
-async fn send(routes: alerts::Routes, shared: Arc<Shared>) {
-    loop {
-        let next = alerts::flush(&routes, &shared.state, SENDING).await;
+async fn send(routes: alerts::Routes, shared: Arc<Shared>, hush: CancellationToken) {
+    while !hush.is_cancelled() {
+        let next = alerts::flush(&routes, &shared.state, SENDING, Pace::Steady).await;
         let due = async {
             match next.map(|next| next.duration_since(jiff::Timestamp::now())) {
                 Some(wait) => sleep(Duration::try_from(wait).unwrap_or_default()).await,
@@ -208,8 +236,19 @@ async fn send(routes: alerts::Routes, shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
+            () = hush.cancelled() => {}
             () = due => {}
-            () = shared.ended.notified() => sleep(GATHER).await,
+            () = shared.ended.notified() => gather(&shared, &hush).await,
         }
+    }
+}
+
+/// Waits until no more runs end, but not for long.
+async fn gather(shared: &Shared, hush: &CancellationToken) {
+    let quiet = async { while timeout(QUIET, shared.ended.notified()).await.is_ok() {} };
+    tokio::select! {
+        () = hush.cancelled() => {}
+        _ = timeout(MOST_GATHERING, quiet) => {}
     }
 }

@@ -12,9 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts::{self, Pace};
 use crate::contained::contained;
 use crate::run::run_once;
-use crate::{Observer, RunRecord, alerts, daemon};
+use crate::slot::Slot;
+use crate::{Observer, RunRecord, daemon};
 
 /// How many pipelines one `sync` runs at a time.
 const MOST_RUNS: usize = 16;
@@ -36,7 +38,7 @@ impl Engine {
         }
     }
 
-    /// Runs the named pipelines once each (all of them if none is named), side by side, and tells what is to be told.
+    /// Runs the named pipelines once each (all of them if none is named), side by side. What is to be told waits for [`Self::tell`].
     ///
     /// The records come in the order of the configuration. When cancelled, running runs end by `cancelled`.
     pub async fn sync(
@@ -59,23 +61,22 @@ impl Engine {
             let (state, observer, cancel) = (self.state.clone(), observer.clone(), cancel.clone());
             let permits = permits.clone();
             runs.spawn(async move {
-                let _permit = permits.acquire().await;
+                let slot = Slot::take(&permits).await;
                 (
                     number,
-                    run_once(&pipeline, &state, &*observer, &cancel).await,
+                    run_once(&pipeline, &state, &observer, &cancel, slot).await,
                 )
             });
         }
         let mut records = runs.join_all().await;
         records.sort_by_key(|(number, _)| *number);
-        if !cancel.is_cancelled() {
-            let routes = alerts::routes(&self.config.pipelines);
-            tokio::select! {
-                _ = alerts::flush(&routes, &self.state, TELLING) => {}
-                () = cancel.cancelled() => {}
-            }
-        }
         records.into_iter().map(|(_, record)| record).collect()
+    }
+
+    /// Tells what waits to be told, within a few seconds; what is not taken by then waits on. It may be dropped at any time.
+    pub async fn tell(&self) {
+        let routes = alerts::routes(&self.config.pipelines);
+        alerts::flush(&routes, &self.state, TELLING, Pace::Once).await;
     }
 
     /// Runs all pipelines as their triggers ask, until cancelled. A configuration from `reloads` replaces the one in force;

@@ -9,6 +9,7 @@ mod run;
 mod attempt;
 mod backoff;
 mod contained;
+mod slot;
 
 pub mod history;
 mod record;

@@ -88,6 +88,11 @@ impl RunRecord {
     /// A record of a run that was cancelled before it could say anything.
     pub fn cancelled(pipeline: &Pipeline) -> Self {
         let error = Error::new(ErrorKind::Cancelled, "the run was cancelled");
+        Self::broken(pipeline, &error)
+    }
+
+    /// A record of a run that broke before it could say anything.
+    pub(crate) fn broken(pipeline: &Pipeline, error: &Error) -> Self {
         Self {
             error: Some(error.failure()),
             ..Self::begun(pipeline)

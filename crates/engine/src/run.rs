@@ -12,9 +12,11 @@ use tracing::Instrument as _;
 use crate::alerts;
 use crate::attempt::{Standing, attempt};
 use crate::backoff::pause;
+use crate::contained::contained;
 use crate::history;
 use crate::observer::Observer;
 use crate::record::{RunRecord, RunStatus};
+use crate::slot::Slot;
 
 /// How often a lease that somebody else holds is tried.
 const LEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -25,12 +27,18 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(crate) async fn run_once(
     pipeline: &Pipeline,
     state: &Arc<dyn StateStore>,
-    observer: &dyn Observer,
+    observer: &Arc<dyn Observer>,
     cancel: &CancellationToken,
+    slot: Slot,
 ) -> RunRecord {
     let span = tracing::info_span!("run", pipeline = pipeline.name);
     async {
-        let record = run_and_remember(pipeline, state, observer, cancel).await;
+        let (own, state, cancel) = (pipeline.clone(), state.clone(), cancel.clone());
+        let seen_by = observer.clone();
+        let run = async move { Ok(run_and_remember(&own, &state, &*seen_by, &cancel, slot).await) };
+        // Panics of calls that should not fail, such as for an address, come as far as here.
+        let record = contained("running the pipeline", run).await;
+        let record = record.unwrap_or_else(|error| RunRecord::broken(pipeline, &error));
         observer.finished(&record);
         record
     }
@@ -43,6 +51,7 @@ async fn run_and_remember(
     state: &Arc<dyn StateStore>,
     observer: &dyn Observer,
     cancel: &CancellationToken,
+    mut slot: Slot,
 ) -> RunRecord {
     let begun = Instant::now();
     let deadline = begun + pipeline.run_timeout;
@@ -52,9 +61,9 @@ async fn run_and_remember(
     observer.started(&pipeline.name, run.progress().clone());
     let mut record = RunRecord::begun(pipeline);
     let mut standing = Standing::default();
-    let lease = lease(&pipeline.name, state, deadline, &token).await;
+    let lease = lease(&pipeline.name, state, deadline, &token, &mut slot).await;
     if lease.is_ok() {
-        within(deadline, pipeline, &run, &token, &mut standing).await;
+        within(deadline, pipeline, &run, &mut slot, &mut standing).await;
     }
     let lease = lease.map_err(|error| standing.error = Some(error)).ok();
     fill(&mut record, standing, &run);
@@ -91,10 +100,18 @@ async fn lease(
     state: &Arc<dyn StateStore>,
     deadline: Instant,
     cancel: &CancellationToken,
+    slot: &mut Slot,
 ) -> Result<Lease> {
     let key = Key::new("run").join(pipeline);
+    let is_cancelled = || Error::cancelled("waiting for another run of the pipeline");
     loop {
         match state.lease(&key).await {
+            Ok(lease) => {
+                return tokio::select! {
+                    () = slot.enter() => Ok(lease),
+                    () = cancel.cancelled() => Err(is_cancelled()),
+                };
+            }
             Err(error)
                 if error.kind() == ErrorKind::Locked && Instant::now() + LEASE_PAUSE < deadline => {
             }
@@ -104,49 +121,58 @@ async fn lease(
                     format!("another process runs the pipeline `{pipeline}`"),
                 ));
             }
-            result => return result,
+            Err(error) => return Err(error),
         }
+        slot.leave();
         tokio::select! {
             () = sleep(LEASE_PAUSE) => {}
-            () = cancel.cancelled() => return Err(Error::cancelled("waiting for another run of the pipeline")),
+            () = cancel.cancelled() => return Err(is_cancelled()),
         }
     }
 }
 
 /// Tries until all is done, nothing can be retried, or the time is over; at the deadline the run is cancelled.
+///
+/// Once cancelled, it ends soon, whatever plugins do.
 async fn within(
     deadline: Instant,
     pipeline: &Pipeline,
     run: &Run,
-    token: &CancellationToken,
+    slot: &mut Slot,
     standing: &mut Standing,
 ) {
-    let mut late = false;
-    {
-        let work = attempts(deadline, pipeline, run, standing);
+    let token = run.cancel_token();
+    let is_late = {
+        let work = attempts(deadline, pipeline, run, slot, standing);
         tokio::pin!(work);
-        tokio::select! {
+        let is_late = tokio::select! {
             biased;
-            () = &mut work => {}
-            () = sleep_until(deadline) => {
-                late = true;
-                token.cancel();
-                if timeout(LAST_WORDS, &mut work).await.is_err() {
-                    tracing::error!("A cancelled run did not end and is left behind.");
-                }
-            }
+            () = &mut work => return,
+            () = token.cancelled() => false,
+            () = sleep_until(deadline) => true,
+        };
+        token.cancel();
+        if timeout(LAST_WORDS, &mut work).await.is_err() {
+            tracing::error!("A cancelled run did not end and is left behind.");
         }
-    }
-    if late {
+        is_late
+    };
+    standing.end(pipeline);
+    if is_late {
         say_late(pipeline, standing);
     }
 }
 
-async fn attempts(deadline: Instant, pipeline: &Pipeline, run: &Run, standing: &mut Standing) {
+async fn attempts(
+    deadline: Instant,
+    pipeline: &Pipeline,
+    run: &Run,
+    slot: &mut Slot,
+    standing: &mut Standing,
+) {
     for number in 0.. {
         attempt(pipeline, run, standing).await;
-        let can_help = standing.errors().any(|error| error.kind().is_retryable());
-        if !can_help || run.is_cancelled() {
+        if !standing.can_be_helped() || run.is_cancelled() {
             return;
         }
         let asked = standing.errors().filter_map(Error::retry_after).max();
@@ -155,8 +181,13 @@ async fn attempts(deadline: Instant, pipeline: &Pipeline, run: &Run, standing: &
             return;
         }
         tracing::debug!(attempt = number + 1, ?pause, "Trying again later.");
+        slot.leave();
+        let wait = async {
+            sleep(pause).await;
+            slot.enter().await;
+        };
         tokio::select! {
-            () = sleep(pause) => {}
+            () = wait => {}
             () = run.cancelled() => return,
         }
     }
@@ -171,9 +202,6 @@ fn say_late(pipeline: &Pipeline, standing: &mut Standing) {
         );
         Error::new(ErrorKind::Timeout, message)
     };
-    if standing.sinks.is_empty() && standing.error.is_none() {
-        standing.error = Some(late(&Error::cancelled("listing refs")));
-    }
     let sinks = standing.sinks.iter_mut().flatten();
     for ended in sinks.filter(|ended| {
         ended

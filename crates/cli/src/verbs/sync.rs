@@ -63,8 +63,11 @@ async fn sync(
     if json {
         terminal.print_json(&records);
     }
-    if interrupted.is_cancelled() {
-        return Exit::Interrupted;
+    // Results are out by now: an alerter that does not answer delays none of them.
+    tokio::select! {
+        biased;
+        () = interrupted.cancelled() => return Exit::Interrupted,
+        () = engine.tell() => {}
     }
     Exit::failed_if(records.iter().any(RunRecord::is_failed))
 }

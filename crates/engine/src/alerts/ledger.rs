@@ -8,6 +8,9 @@ use gitbarge_core::{Event, Failure, Notice};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::fault;
+use super::outbox::Waiting;
+
 /// The most notices that wait for one alerter and pipeline; the oldest go first.
 const MOST_WAITING: usize = 20;
 /// The most faults that one outage tells apart; a message that changes each time in a way that is not foreseen ends here.
@@ -38,18 +41,6 @@ struct Fault {
     count: u64,
     /// When each alerter was last told of it.
     told: BTreeMap<String, Timestamp>,
-}
-
-/// A notice that an alerter has not taken yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Waiting {
-    pub(crate) number: u64,
-    pub(crate) route: String,
-    pub(crate) notice: Notice,
-    pub(crate) attempts: u32,
-    pub(crate) not_before: Timestamp,
-    /// The fault that it tells of.
-    fault: Option<String>,
 }
 
 /// An alerter, as far as decisions go.
@@ -104,7 +95,7 @@ impl Ledger {
         let Some(outage) = &mut self.outage else {
             return;
         };
-        let key = fault_key(sink, failure);
+        let key = fault::key(sink, failure);
         if !outage.faults.contains_key(&key) && outage.faults.len() >= MOST_FAULTS {
             return;
         }
@@ -151,12 +142,12 @@ impl Ledger {
         }
     }
 
-    /// A run succeeded wholly. Whoever was told of the outage, or is still to be told, hears once of its end.
+    /// A run succeeded wholly. Whoever was told of the outage, or is still to be told, hears once of its end; who is paused, afterwards.
     pub(crate) fn succeeded(&mut self, subject: &Subject, routes: &[Route], now: Timestamp) {
         let Some(outage) = self.outage.take() else {
             return;
         };
-        for route in routes.iter().filter(|route| !route.is_paused) {
+        for route in routes {
             let was_told = outage
                 .faults
                 .values()
@@ -164,7 +155,7 @@ impl Ledger {
             let will_be = self
                 .outbox
                 .iter()
-                .any(|waiting| waiting.route == route.name);
+                .any(|waiting| waiting.route == route.name && waiting.fault.is_some());
             if was_told || will_be {
                 let notice = Notice {
                     failure: Some(outage.last.clone()),
@@ -178,6 +169,10 @@ impl Ledger {
                 };
                 push(&mut self.outbox, &mut self.next, route, notice, None);
             }
+        }
+        // What still waits tells nothing of the next outage, even if that is of the same fault.
+        for waiting in &mut self.outbox {
+            waiting.fault = None;
         }
     }
 
@@ -215,7 +210,6 @@ impl Ledger {
         self.outbox = waiting;
         let taken: Vec<Waiting> = taken;
         for (key, route) in taken.into_iter().filter_map(|w| Some((w.fault?, w.route))) {
-            // The outage may be over by now; then nothing is left to be suppressed.
             if let Some(fault) = self
                 .outage
                 .as_mut()
@@ -226,8 +220,13 @@ impl Ledger {
         }
     }
 
-    /// The alerter has not taken these notices, and is to be asked again at that time.
-    pub(crate) fn put_off(&mut self, numbers: &[u64], until: Timestamp) {
+    /// The alerter has not taken these notices, and is to be asked again at that time; `asked_until` is its own wish.
+    pub(crate) fn put_off(
+        &mut self,
+        numbers: &[u64],
+        until: Timestamp,
+        asked_until: Option<Timestamp>,
+    ) {
         for waiting in self
             .outbox
             .iter_mut()
@@ -235,6 +234,7 @@ impl Ledger {
         {
             waiting.attempts += 1;
             waiting.not_before = until;
+            waiting.asked_until = asked_until;
         }
     }
 }
@@ -253,6 +253,7 @@ fn push(
         notice,
         attempts: 0,
         not_before,
+        asked_until: None,
         fault,
     });
     *next += 1;
@@ -277,190 +278,5 @@ fn has_passed(since: Timestamp, span: Duration, now: Timestamp) -> bool {
     Duration::try_from(now.duration_since(since)).is_ok_and(|passed| passed >= span)
 }
 
-/// What makes two failures the same fault: the sink, the kind, and the message without what changes from run to run.
-fn fault_key(sink: Option<&str>, failure: &Failure) -> String {
-    format!(
-        "{}|{}|{}",
-        sink.unwrap_or_default(),
-        failure.kind,
-        normalised(&failure.message)
-    )
-}
-
-/// Numbers, hashes and the like are folded to `#`.
-fn normalised(message: &str) -> String {
-    let mut out = String::new();
-    let is_word = |c: char| c.is_alphanumeric();
-    let mut rest = message;
-    while let Some(first) = rest.chars().next() {
-        let end = rest
-            .find(|c| is_word(c) != is_word(first))
-            .unwrap_or(rest.len());
-        let (part, after) = rest.split_at(end);
-        let is_hash = part.len() >= 7 && part.chars().all(|c| c.is_ascii_hexdigit());
-        let has_digit = part.chars().any(|c| c.is_ascii_digit());
-        out.push_str(if is_hash || has_digit { "#" } else { part });
-        rest = after;
-    }
-    out.truncate(out.char_indices().nth(300).map_or(out.len(), |(at, _)| at));
-    out
-}
-
 #[cfg(test)]
-mod tests {
-    use gitbarge_core::ErrorKind;
-
-    use super::*;
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
-    }
-
-    fn routes() -> Vec<Route> {
-        vec![Route {
-            name: "ops".to_owned(),
-            suppress: Duration::from_secs(3600),
-            is_paused: false,
-        }]
-    }
-
-    fn subject() -> Subject {
-        Subject {
-            pipeline: "site".to_owned(),
-            repository: "h:x".to_owned(),
-            reference: None,
-            commit: None,
-        }
-    }
-
-    fn failure(message: &str) -> Failure {
-        Failure {
-            kind: ErrorKind::Unreachable,
-            message: message.to_owned(),
-            hint: None,
-        }
-    }
-
-    /// What the alerter is told at a time: it takes everything.
-    fn told(ledger: &mut Ledger, minute: i64) -> Vec<(Event, u64)> {
-        let waiting: Vec<Waiting> = ledger.waiting("ops").cloned().collect();
-        let numbers: Vec<u64> = waiting.iter().map(|w| w.number).collect();
-        ledger.told(&numbers, at(minute));
-        waiting
-            .into_iter()
-            .map(|w| (w.notice.event, w.notice.count))
-            .collect()
-    }
-
-    fn fail(ledger: &mut Ledger, message: &str, minute: i64) -> Vec<(Event, u64)> {
-        run_failed(ledger, message, &routes(), minute);
-        told(ledger, minute)
-    }
-
-    fn run_failed(ledger: &mut Ledger, message: &str, routes: &[Route], minute: i64) {
-        ledger.run_failed(&failure(message), at(minute));
-        ledger.failed(&subject(), None, &failure(message), routes, at(minute));
-    }
-
-    fn succeed(ledger: &mut Ledger, minute: i64) -> Vec<(Event, u64)> {
-        ledger.succeeded(&subject(), &routes(), at(minute));
-        told(ledger, minute)
-    }
-
-    #[test]
-    fn the_same_fault_is_told_once_and_again_with_a_count_when_the_window_ends() {
-        let mut ledger = Ledger::default();
-        assert_eq!(fail(&mut ledger, "port 1", 0), [(Event::Failed, 1)]);
-        for minute in 1..60 {
-            assert_eq!(fail(&mut ledger, &format!("port {minute}"), minute), []);
-        }
-        assert_eq!(fail(&mut ledger, "port 1", 60), [(Event::StillFailing, 61)]);
-        assert_eq!(fail(&mut ledger, "port 1", 61), []);
-    }
-
-    #[test]
-    fn faults_that_take_turns_are_told_once_each() {
-        let mut ledger = Ledger::default();
-        let events: Vec<_> = ["a", "b", "a", "b"]
-            .iter()
-            .flat_map(|m| fail(&mut ledger, m, 0))
-            .collect();
-        assert_eq!(events, [(Event::Failed, 1), (Event::Failed, 1)]);
-    }
-
-    #[test]
-    fn a_recovery_is_told_once_and_makes_the_fault_news_again() {
-        let mut ledger = Ledger::default();
-        fail(&mut ledger, "a", 0);
-        fail(&mut ledger, "a", 1);
-        assert_eq!(succeed(&mut ledger, 2), [(Event::Recovered, 2)]);
-        assert_eq!(succeed(&mut ledger, 3), []);
-        assert_eq!(fail(&mut ledger, "a", 4), [(Event::Failed, 1)]);
-    }
-
-    #[test]
-    fn what_was_not_taken_waits_and_is_told_once() {
-        let mut ledger = Ledger::default();
-        for minute in 0..3 {
-            run_failed(&mut ledger, "a", &routes(), minute);
-        }
-        ledger.put_off(&[0], at(9));
-        assert_eq!(
-            ledger
-                .waiting("ops")
-                .map(|w| (w.attempts, w.not_before))
-                .collect::<Vec<_>>(),
-            [(1, at(9))]
-        );
-        assert_eq!(told(&mut ledger, 9), [(Event::Failed, 3)]);
-        assert_eq!(fail(&mut ledger, "a", 10), []);
-    }
-
-    #[test]
-    fn a_fault_that_ended_before_it_was_told_is_told_with_its_end() {
-        let mut ledger = Ledger::default();
-        run_failed(&mut ledger, "a", &routes(), 0);
-        assert_eq!(
-            succeed(&mut ledger, 1),
-            [(Event::Failed, 1), (Event::Recovered, 1)]
-        );
-    }
-
-    #[test]
-    fn nothing_is_told_while_paused_and_what_lasts_is_told_afterwards() {
-        let mut ledger = Ledger::default();
-        let paused = [Route {
-            is_paused: true,
-            ..routes()[0].clone()
-        }];
-        run_failed(&mut ledger, "a", &paused, 0);
-        assert_eq!(ledger.waiting("ops").count(), 0);
-        assert_eq!(fail(&mut ledger, "a", 1), [(Event::Failed, 2)]);
-    }
-
-    #[test]
-    fn what_waits_is_bounded() {
-        let mut ledger = Ledger::default();
-        for number in 0..1000 {
-            let message = "x".repeat(1 + number % 100);
-            run_failed(&mut ledger, &message, &routes(), 0);
-            ledger.bound(&routes());
-        }
-        assert!(ledger.waiting("ops").count() <= MOST_WAITING);
-        ledger.bound(&[]);
-        assert_eq!(ledger.waiting("ops").count(), 0);
-    }
-
-    #[test]
-    fn messages_are_the_same_but_for_numbers_and_hashes() {
-        assert_eq!(
-            normalised("port 22 at 127.0.0.1"),
-            normalised("port 2222 at 10.0.0.7")
-        );
-        assert_eq!(
-            normalised("object deadbeefcafe"),
-            normalised("object 0123456789ab")
-        );
-        assert_ne!(normalised("host a"), normalised("host b"));
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! What is told, to whom, and how often. Decided here, so that all alerters suppress alike.
 
+mod fault;
 mod ledger;
+mod outbox;
 mod send;
 mod store;
 
@@ -13,6 +15,7 @@ use jiff::Timestamp;
 use crate::RunRecord;
 use ledger::{Route, Subject};
 
+pub(crate) use outbox::Pace;
 pub(crate) use send::{Routes, flush, routes, tell};
 
 /// Takes the result of a run into account: what is to be told is put into the outbox.

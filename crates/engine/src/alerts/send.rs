@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::ledger::Waiting;
+use super::outbox::{Pace, Waiting};
 use super::store;
 use crate::backoff::pause;
 use crate::contained::contained;
@@ -46,12 +46,15 @@ pub(crate) async fn flush(
     routes: &Routes,
     state: &Arc<dyn StateStore>,
     budget: Duration,
+    pace: Pace,
 ) -> Option<Timestamp> {
     let mut sending = JoinSet::new();
     for (route, pipelines) in routes.values() {
         let (route, pipelines, state) = (route.clone(), pipelines.clone(), state.clone());
-        let send =
-            async move { timeout(budget, flush_route(&route, &pipelines, &state, budget)).await };
+        let send = async move {
+            let sent = flush_route(&route, &pipelines, &state, budget, pace);
+            timeout(budget, sent).await
+        };
         sending.spawn(send.in_current_span());
     }
     let mut next = None;
@@ -73,6 +76,7 @@ async fn flush_route(
     pipelines: &[String],
     state: &Arc<dyn StateStore>,
     budget: Duration,
+    pace: Pace,
 ) -> Result<Option<Timestamp>> {
     if route.paused.at(Timestamp::now()) || collect(&route.name, pipelines, state).await?.is_empty()
     {
@@ -82,10 +86,12 @@ async fn flush_route(
     // Only now is it certain that nobody else sends the same.
     let waiting = collect(&route.name, pipelines, state).await?;
     let now = Timestamp::now();
-    let due: Vec<&(String, Waiting)> = waiting
-        .iter()
-        .filter(|(_, w)| w.not_before <= now)
-        .collect();
+    // An alerter that is left alone for a while is left alone wholly, so that it hears all in order.
+    let put_off = waiting.iter().filter(|(_, w)| !w.is_due(pace, now));
+    if let Some(until) = put_off.map(|(_, waiting)| waiting.not_before).max() {
+        return Ok(Some(until));
+    }
+    let due: Vec<&(String, Waiting)> = waiting.iter().collect();
     let size = if due.len() > MOST_APART { due.len() } else { 1 };
     for message in due.chunks(size.max(1)) {
         let notices = message
@@ -106,11 +112,9 @@ async fn flush_route(
                     .max()
                     .unwrap_or_default();
                 let wait = pause(attempts, error.retry_after()).max(Duration::from_millis(500));
-                let until = Timestamp::now()
-                    .saturating_add(wait)
-                    .unwrap_or(Timestamp::MAX);
+                let asked_until = error.retry_after().map(from_now);
                 note(message, state, |ledger, numbers| {
-                    ledger.put_off(numbers, until);
+                    ledger.put_off(numbers, from_now(wait), asked_until);
                 })
                 .await?;
                 let failure = error.failure();
@@ -125,7 +129,12 @@ async fn flush_route(
         }
     }
     let left = collect(&route.name, pipelines, state).await?;
-    Ok(left.iter().map(|(_, waiting)| waiting.not_before).min())
+    Ok(left.iter().map(|(_, waiting)| waiting.not_before).max())
+}
+
+fn from_now(wait: Duration) -> Timestamp {
+    let then = Timestamp::now().saturating_add(wait);
+    then.unwrap_or(Timestamp::MAX)
 }
 
 /// Tells one message, now.
