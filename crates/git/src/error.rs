@@ -12,24 +12,113 @@ const MOST_STDERR: usize = 600;
 
 /// Classifies a failure of work on a repository on this machine.
 pub fn local(what: impl Into<String>, error: gix::Error) -> Error {
-    let kind = local_kind(&error);
-    Error::new(kind, what).with_source(error)
+    let (kind, hint) = local_kind(&error);
+    hinted(Error::new(kind, what).with_source(error), hint)
 }
 
-fn local_kind(error: &gix::Error) -> ErrorKind {
-    if error.is_cancelled() {
-        return ErrorKind::Cancelled;
+/// Classifies a failed file operation in a repository or work tree; `message` names the object.
+pub fn io(message: impl Into<String>, error: std::io::Error) -> Error {
+    match system_kind(&error) {
+        Some((kind, hint)) => hinted(Error::new(kind, message).with_source(error), hint),
+        None => Error::io(message, error),
     }
-    let io = error
-        .iter_errors()
-        .filter_map(|e| e.downcast_ref::<std::io::Error>())
-        .find_map(io_kind);
+}
+
+fn hinted(error: Error, hint: Option<&'static str>) -> Error {
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+type Kind = (ErrorKind, Option<&'static str>);
+
+const BUSY: &str = "another git process works in the repository: wait until it has finished";
+
+/// Only what was read and found wrong is damage: what the system would not let us read says nothing about it.
+fn local_kind(error: &gix::Error) -> Kind {
+    if error.is_cancelled() {
+        return (ErrorKind::Cancelled, None);
+    }
+    // gix marks so a lock that somebody else holds, and objects that vanish while they are listed.
+    if error.is_retryable() {
+        return (ErrorKind::Locked, Some(BUSY));
+    }
+    if let Some(known) = io_errors(error).find_map(system_kind) {
+        return known;
+    }
+    if error.is_resource_exhausted() {
+        return (ErrorKind::Refused, Some(MEMORY));
+    }
     // Such as a path with `..` or `.git` in a tree: it is as its author wanted it, and must not be written.
     let is_forbidden = error.is_validation() && !error.is_corrupted();
-    io.unwrap_or(if is_forbidden {
+    let kind = if is_forbidden {
         ErrorKind::Refused
     } else {
         ErrorKind::Corrupt
+    };
+    (kind, None)
+}
+
+fn io_errors(error: &gix::Error) -> impl Iterator<Item = &std::io::Error> {
+    error
+        .iter_errors()
+        .filter_map(|e| e.downcast_ref::<std::io::Error>())
+}
+
+const MEMORY: &str = "give the process more memory";
+
+/// The operating system's own error. Some libraries add a path to it, and leave nothing but its words.
+fn system_error(error: &std::io::Error) -> Option<std::io::Error> {
+    let number = error.raw_os_error().or_else(|| {
+        let text = error.to_string();
+        let (_, rest) = text.split_once("(os error ")?;
+        rest.split_once(')')?.0.parse().ok()
+    });
+    number.map(std::io::Error::from_raw_os_error)
+}
+
+/// What the operating system's own error means; `None` for errors that a library has made up.
+fn system_kind(error: &std::io::Error) -> Option<Kind> {
+    use std::io::ErrorKind as Io;
+    let error = system_error(error)?;
+    if let Some(kind) = io_kind(&error) {
+        return Some((kind, None));
+    }
+    let number = error
+        .raw_os_error()
+        .map(rustix::io::Errno::from_raw_os_error);
+    if matches!(
+        number,
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    ) {
+        let hint = "too many files are open: raise the limit (`ulimit -n`)";
+        return Some((ErrorKind::Refused, Some(hint)));
+    }
+    Some(match error.kind() {
+        Io::FileTooLarge => (
+            ErrorKind::DiskFull,
+            Some("the file is larger than the file system or `ulimit -f` allows"),
+        ),
+        // It was there a moment ago, or was not there yet: somebody else is at work.
+        Io::NotFound | Io::AlreadyExists => (ErrorKind::Locked, Some(BUSY)),
+        Io::ExecutableFileBusy => (
+            ErrorKind::Refused,
+            Some("the file is a program that runs: stop it, or deliver when it does not run"),
+        ),
+        Io::OutOfMemory => (ErrorKind::Refused, Some(MEMORY)),
+        Io::InvalidFilename => (
+            ErrorKind::Refused,
+            Some("a name is longer than the file system allows"),
+        ),
+        Io::IsADirectory | Io::NotADirectory | Io::DirectoryNotEmpty | Io::ResourceBusy => (
+            ErrorKind::Refused,
+            Some("something else stands in its place, or holds it: move it away"),
+        ),
+        _ => (
+            ErrorKind::Refused,
+            Some("the operating system refused it: look at the disk and its mount options"),
+        ),
     })
 }
 
@@ -43,6 +132,11 @@ pub(crate) fn remote(
     if let Some(known) = known_cause(&error) {
         return known;
     }
+    // What this machine's disk says must not be taken for the remote's words.
+    if let Some((kind, hint)) = disk_kind(&error) {
+        let message = format!("{what} failed for `{address}`");
+        return hinted(Error::new(kind, message).with_source(error), hint);
+    }
     let text = error
         .iter_errors()
         .map(ToString::to_string)
@@ -50,26 +144,20 @@ pub(crate) fn remote(
         .join(": ");
     let ending = remote.wait(LAST_WORDS);
     let said = shorten(&ending.stderr, MOST_STDERR);
-    let (kind, hint) = remote_kind(&format!("{text}\n{said}"), ending.exit)
-        .or_else(|| disk_kind(&error).map(|kind| (kind, None)))
-        .unwrap_or((
-            if said.is_empty() {
-                ErrorKind::Unreachable
-            } else {
-                ErrorKind::Protocol
-            },
-            None,
-        ));
+    let (kind, hint) = remote_kind(&format!("{text}\n{said}"), ending.exit).unwrap_or((
+        if said.is_empty() {
+            ErrorKind::Unreachable
+        } else {
+            ErrorKind::Protocol
+        },
+        None,
+    ));
     let message = if said.is_empty() {
         format!("{what} failed for `{address}`: {text}")
     } else {
         format!("{what} failed for `{address}`; the remote said: {said}")
     };
-    let error = Error::new(kind, message);
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
+    hinted(Error::new(kind, message), hint)
 }
 
 /// The cause that the transport itself has put into the I/O error, such as `timeout` or `cancelled`.
@@ -79,6 +167,10 @@ fn known_cause(error: &gix::Error) -> Option<Error> {
         let inner = io.get_ref()?.downcast_ref::<Error>()?;
         let failure = inner.failure();
         let error = Error::new(failure.kind, failure.message);
+        let error = match inner.retry_after() {
+            Some(wait) => error.with_retry_after(wait),
+            None => error,
+        };
         Some(match failure.hint {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -86,12 +178,30 @@ fn known_cause(error: &gix::Error) -> Option<Error> {
     })
 }
 
-fn disk_kind(error: &gix::Error) -> Option<ErrorKind> {
-    let mut io = error
-        .iter_errors()
-        .filter_map(|e| e.downcast_ref::<std::io::Error>());
-    io.find_map(io_kind)
-        .filter(|kind| *kind != ErrorKind::Timeout)
+/// A failure to write what was received.
+fn disk_kind(error: &gix::Error) -> Option<Kind> {
+    use std::io::ErrorKind as Io;
+    let is_of_network = |e: &std::io::Error| {
+        matches!(
+            e.kind(),
+            Io::TimedOut
+                | Io::BrokenPipe
+                | Io::ConnectionReset
+                | Io::ConnectionAborted
+                | Io::ConnectionRefused
+                | Io::NotConnected
+                | Io::UnexpectedEof
+                | Io::Interrupted
+                | Io::WouldBlock
+                | Io::HostUnreachable
+                | Io::NetworkUnreachable
+                | Io::NetworkDown
+        )
+    };
+    if io_errors(error).any(is_of_network) {
+        return None;
+    }
+    io_errors(error).find_map(system_kind)
 }
 
 /// What git servers say, in lower case, and what it means. Sources: git's upload-pack.c, path.c and setup.c; the
@@ -190,6 +300,36 @@ mod tests {
             );
         }
         assert_eq!(remote_kind("hello", Some(128)), None);
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_no_damage() {
+        for (number, kind) in [
+            (rustix::io::Errno::NOSPC, ErrorKind::DiskFull),
+            (rustix::io::Errno::DQUOT, ErrorKind::DiskFull),
+            (rustix::io::Errno::FBIG, ErrorKind::DiskFull),
+            (rustix::io::Errno::MFILE, ErrorKind::Refused),
+            (rustix::io::Errno::NFILE, ErrorKind::Refused),
+            (rustix::io::Errno::NOMEM, ErrorKind::Refused),
+            (rustix::io::Errno::ACCESS, ErrorKind::Refused),
+            (rustix::io::Errno::ROFS, ErrorKind::Refused),
+            (rustix::io::Errno::TXTBSY, ErrorKind::Refused),
+            (rustix::io::Errno::NAMETOOLONG, ErrorKind::Refused),
+            (rustix::io::Errno::IO, ErrorKind::Refused),
+            (rustix::io::Errno::EXIST, ErrorKind::Locked),
+            (rustix::io::Errno::NOENT, ErrorKind::Locked),
+        ] {
+            let error = std::io::Error::from_raw_os_error(number.raw_os_error());
+            let error = local("reading", gix::Error::from_error(error));
+            assert_eq!(error.kind(), kind, "{number}");
+        }
+        let full = std::io::Error::from_raw_os_error(rustix::io::Errno::FBIG.raw_os_error());
+        let wrapped = std::io::Error::new(full.kind(), format!("{full} at path `x`"));
+        let error = local("writing", gix::Error::from_error(wrapped));
+        assert_eq!(error.kind(), ErrorKind::DiskFull);
+        let torn = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        let error = local("reading", gix::Error::from_error(torn));
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod connection;
 pub mod error;
 pub mod history;
 pub mod integrity;
+pub mod mend;
 pub mod refs;
 pub mod remote;
 pub mod repository;

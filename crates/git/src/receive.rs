@@ -1,5 +1,6 @@
 //! Receives a pack into a repository.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -46,6 +47,7 @@ pub(crate) fn receive(
     searched.objects.refresh = RefreshMode::Never;
     let commit_graph = searched.commit_graph_if_enabled().ok().flatten();
     let mut negotiation = Negotiation::new(&searched, commit_graph.as_ref(), tip, options.refetch)?;
+    let packs_before = packs(git_dir);
     let mut written = None;
     let outcome = gix::protocol::fetch(
         &mut negotiation,
@@ -64,6 +66,7 @@ pub(crate) fn receive(
         fetch_options,
     );
     if let Err(error) = outcome {
+        clear_unindexed(git_dir, &packs_before);
         return Err(match stop.load(std::sync::atomic::Ordering::Relaxed) {
             true => Error::cancelled("fetching"),
             false => error::remote("fetching", error, &address, &connection.remote),
@@ -72,6 +75,26 @@ pub(crate) fn receive(
     match written {
         Some(outcome) => settle(&outcome),
         None => Ok(()),
+    }
+}
+
+fn packs(git_dir: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(git_dir.join("objects/pack"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// Removes packs of a failed fetch that never got their index, and what kept `git gc` off them: nobody sees them, and they fill the disk.
+fn clear_unindexed(git_dir: &Path, before: &BTreeSet<PathBuf>) {
+    for keep in packs(git_dir).difference(before) {
+        // Another git that packs meanwhile makes no such mark.
+        let is_mark = keep.extension().is_some_and(|e| e == "keep");
+        if is_mark && !keep.with_extension("idx").exists() {
+            drop(std::fs::remove_file(keep.with_extension("pack")));
+            drop(std::fs::remove_file(keep));
+        }
     }
 }
 
@@ -104,14 +127,19 @@ fn write_pack(
         stop,
         bases,
         repository.object_hash(),
-        pack::bundle::write::Options {
-            thread_limit: None,
-            index_version: pack::index::Version::default(),
-            iteration_mode: pack::data::input::Mode::Verify,
-            alloc_limit_bytes: None,
-            compression: Default::default(),
-        },
+        pack_options(),
     )
+}
+
+/// How packs are indexed.
+pub(crate) fn pack_options() -> pack::bundle::write::Options {
+    pack::bundle::write::Options {
+        thread_limit: None,
+        index_version: pack::index::Version::default(),
+        iteration_mode: pack::data::input::Mode::Verify,
+        alloc_limit_bytes: None,
+        compression: Default::default(),
+    }
 }
 
 /// Makes the pack durable, and takes the mark away that keeps `git gc` off it while it is new.
@@ -129,12 +157,12 @@ fn settle(outcome: &pack::bundle::write::Outcome) -> Result<()> {
     }
     match &outcome.keep_path {
         Some(keep) => std::fs::remove_file(keep)
-            .map_err(|e| Error::io(format!("failed to remove `{}`", keep.display()), e)),
+            .map_err(|e| error::io(format!("failed to remove `{}`", keep.display()), e)),
         None => Ok(()),
     }
 }
 
 fn sync(path: &Path) -> Result<()> {
     let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|e| Error::io(format!("failed to make `{}` durable", path.display()), e))
+    synced.map_err(|e| error::io(format!("failed to make `{}` durable", path.display()), e))
 }

@@ -20,10 +20,29 @@ pub fn find(repository: &gix::Repository, name: &str) -> Option<ObjectId> {
         .and_then(|r| r.try_id().map(gix::Id::detach))
 }
 
+/// The commit that HEAD is on by its own word, whether or not that object is there.
+pub fn head(repository: &gix::Repository) -> Option<ObjectId> {
+    match repository.head().ok()?.kind {
+        gix::head::Kind::Symbolic(branch) => match branch.target {
+            Target::Object(id) => Some(id),
+            Target::Symbolic(name) => find(repository, name.as_bstr().to_str().ok()?),
+        },
+        gix::head::Kind::Detached { target, .. } => Some(target),
+        gix::head::Kind::Unborn(_) => None,
+    }
+}
+
 /// Points `name` at `id`, whatever it pointed to before. Refs whose names stand in its way (`a` for `a/b`, and back) are removed.
 pub fn set(repository: &gix::Repository, name: &str, id: ObjectId, message: &str) -> Result<()> {
     for obstacle in obstacles(repository, name)? {
         delete(repository, &obstacle)?;
+    }
+    // gix gives up on names with many folders that do not exist yet; an error shows in the edit itself.
+    for path in [
+        repository.git_dir().join(name),
+        repository.git_dir().join("logs").join(name),
+    ] {
+        drop(path.parent().map(std::fs::create_dir_all));
     }
     edit(repository, name, update(Target::Object(id), message))
 }

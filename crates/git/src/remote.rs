@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use gitbarge_core::config::RefName;
 use gitbarge_core::{
-    Address, Connection, Error, FetchOptions, Objects, RemoteRef, Result, Run, Service, Source,
-    Target,
+    Address, Connection, Error, ErrorKind, FetchOptions, Objects, RemoteRef, Result, Run, Service,
+    Source, Target,
 };
 use gix::bstr::BString;
 use gix::protocol::ls_refs::RefPrefixes;
@@ -178,6 +178,9 @@ fn list(connection: &mut Connection, prefixes: Vec<BString>) -> gix::Result<(Han
         Vec::new(),
         &mut gix::progress::Discard,
     )?;
+    if let Some(error) = unsupported(&handshake) {
+        return Err(gix::Error::from_error(std::io::Error::other(error)));
+    }
     // Before protocol v2, servers show all refs without being asked.
     if let Some(refs) = handshake.refs.take() {
         let refs: Vec<_> = refs.into_iter().filter_map(resolve::remote_ref).collect();
@@ -189,6 +192,21 @@ fn list(connection: &mut Connection, prefixes: Vec<BString>) -> gix::Result<(Han
     let is_empty =
         refs.is_empty() && ask(connection, &handshake, vec![BString::from("refs/")])?.is_empty();
     Ok((handshake, Listed { refs, is_empty }))
+}
+
+/// Why this remote cannot be spoken with any further.
+fn unsupported(handshake: &Handshake) -> Option<Error> {
+    let format = handshake.capabilities.capability("object-format")?;
+    let format = format.value()?;
+    if format == "sha1" {
+        return None;
+    }
+    let message =
+        format!("the remote names its objects by {format}, which gitbarge does not understand");
+    let hint = "use a repository whose object format is SHA-1";
+    // It will not change within any run.
+    let error = Error::new(ErrorKind::Protocol, message).with_hint(hint);
+    Some(error.with_retry_after(std::time::Duration::from_secs(24 * 60 * 60)))
 }
 
 /// Protocol v2's `ls-refs`.

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use gitbarge_core::{Error, FetchOptions, Result};
+use gitbarge_core::{FetchOptions, Result};
 use gix::ObjectId;
 
 use crate::remote::check_stop;
-use crate::repository;
+use crate::{error, repository};
 
 /// Sees to it that the repository has `tip` without asking the network; says whether it has.
 ///
@@ -32,13 +32,18 @@ pub(crate) fn obtain(
         return Ok(true);
     }
     for donor in donors {
-        link_objects(&donor.join("objects"), &git_dir.join("objects"), stop)?;
+        link_objects(&donor.join("objects"), &git_dir.join("objects"), &[], stop)?;
     }
     Ok(!donors.is_empty() && repository::open_bare(git_dir)?.has_object(tip))
 }
 
-/// Hard-links every object file that is missing; objects and packs never change, so sharing them is safe.
-fn link_objects(from: &Path, to: &Path, stop: &AtomicBool) -> Result<()> {
+/// Hard-links every object file that is missing, but for those to `skip`; objects and packs never change, so sharing them is safe.
+pub(crate) fn link_objects(
+    from: &Path,
+    to: &Path,
+    skip: &[PathBuf],
+    stop: &AtomicBool,
+) -> Result<()> {
     for folder in folders_of_objects(from)? {
         check_stop(stop, "sharing objects")?;
         let (source, target) = (from.join(&folder), to.join(&folder));
@@ -46,7 +51,10 @@ fn link_objects(from: &Path, to: &Path, stop: &AtomicBool) -> Result<()> {
         // An idx makes its pack visible: it comes last.
         let mut names = object_files(&source)?;
         names.sort_by_key(|name| name.extension().is_some_and(|e| e == "idx"));
-        for name in names {
+        for name in names
+            .into_iter()
+            .filter(|name| !skip.contains(&source.join(name)))
+        {
             link(&source.join(&name), &target.join(&name))?;
         }
     }
@@ -81,12 +89,12 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
             .map(|entry| Ok(PathBuf::from(entry?.file_name())))
             .collect()
     };
-    list().map_err(|e| Error::io(format!("failed to list `{}`", folder.display()), e))
+    list().map_err(|e| error::io(format!("failed to list `{}`", folder.display()), e))
 }
 
 fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)
-        .map_err(|e| Error::io(format!("failed to create `{}`", folder.display()), e))
+        .map_err(|e| error::io(format!("failed to create `{}`", folder.display()), e))
 }
 
 fn link(from: &Path, to: &Path) -> Result<()> {
@@ -95,9 +103,16 @@ fn link(from: &Path, to: &Path) -> Result<()> {
         // Another file system, or one without hard links. A temporary name keeps a half copy from being taken for an object.
         Err(_) => {
             let half = to.with_extension("gitbarge-copy");
-            fs::copy(from, &half).and_then(|_| fs::rename(&half, to))
+            fs::copy(from, &half)
+                .and_then(|_| fs::rename(&half, to))
+                .inspect_err(|_| drop(fs::remove_file(&half)))
         }
         Ok(()) => Ok(()),
     };
-    linked.map_err(|e| Error::io(format!("failed to share `{}`", from.display()), e))
+    // Packed elsewhere by a git that runs beside us.
+    let linked = match linked {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        linked => linked,
+    };
+    linked.map_err(|e| error::io(format!("failed to share `{}`", from.display()), e))
 }

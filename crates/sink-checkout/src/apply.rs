@@ -1,20 +1,20 @@
-//! The blocking half of a delivery: reading the checkout, and bringing it to a commit.
+//! The blocking half of a delivery: bringing the checkout to a commit.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use gitbarge_core::{Delivery, ErrorKind, Held, Progress, Result, Target};
+use gitbarge_core::{Delivery, Progress, Result, Target};
 use gitbarge_git::refs;
 use gitbarge_git::repository;
 use gitbarge_git::worktree::{self, Reset, ResetOptions, Scan, ScanOptions};
-use gitbarge_git::{history, integrity};
+use gitbarge_git::{history, mend};
 use gix::ObjectId;
 
 use crate::discarded::{self, Lost};
 use crate::leftovers;
 use crate::memory::{self, Memory, Unfinished};
-use crate::report;
+use crate::repair::{self, Repair};
 use crate::sink::{CheckoutOptions, unrelated};
 use crate::target::{self, Standing};
 
@@ -24,6 +24,16 @@ pub(crate) struct Prepared {
     pub(crate) git_dir: PathBuf,
     memory: Memory,
     unfinished: Option<Unfinished>,
+    pub(crate) repair: Repair,
+    /// The history is cut off where the remote's is not.
+    is_cut_off: bool,
+}
+
+impl Prepared {
+    /// Whether the work tree can be compared before anything has been fetched.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.repair.is_sound()
+    }
 }
 
 /// What a delivery did to the checkout.
@@ -37,126 +47,80 @@ pub(crate) struct Outcome {
     pub(crate) forced: bool,
     pub(crate) operations: Vec<&'static str>,
     pub(crate) kept_nested: Vec<worktree::Change>,
+    /// What was put right of the repository itself.
+    pub(crate) repaired: Vec<String>,
+    /// The branch that the remote's HEAD has moved to.
+    pub(crate) followed: Option<String>,
 }
 
 /// Where a repository's HEAD is.
-struct Head {
-    commit: Option<ObjectId>,
-    branch: Option<String>,
+pub(crate) struct Head {
+    pub(crate) commit: Option<ObjectId>,
+    pub(crate) branch: Option<String>,
 }
 
-/// Reads what the checkout holds. Changes nothing.
-pub(crate) fn held(options: &CheckoutOptions, stop: &Arc<AtomicBool>) -> Result<Held> {
-    let git_dir = options.path.join(".git");
-    if target::look(&options.path)? != Standing::Repository {
-        return Ok(Held::default());
-    }
-    let is_unsettled = memory::unfinished(&git_dir).is_some()
-        || !leftovers::operations(&git_dir).is_empty()
-        || !leftovers::locks(&git_dir).is_empty();
-    let drifted = Held {
-        drifted: true,
-        ..Held::default()
-    };
-    if is_unsettled {
-        return Ok(drifted);
-    }
-    match held_by_repository(options, stop) {
-        // The delivery finds the damage again, and repairs it.
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(drifted),
-        held => held,
-    }
-}
-
-fn held_by_repository(options: &CheckoutOptions, stop: &Arc<AtomicBool>) -> Result<Held> {
-    let repository = repository::open(&options.path)?;
-    let head = head(&repository);
-    let Some(commit) = head.commit else {
-        return Ok(Held {
-            drifted: true,
-            ..Held::default()
-        });
-    };
-    let memory = Memory::read(repository.git_dir());
-    if memory.objects_changed(repository.git_dir())? {
-        return Ok(Held {
-            drifted: true,
-            ..Held::default()
-        });
-    }
-    let scan = scan_repository(&repository, &head, &memory, options, stop)?;
-    Ok(Held {
-        commit: Some(commit),
-        drifted: !scan.is_clean(options.keep_nested) || !tracking_is_right(&repository, &head),
-        branch: head.branch,
-        subject: Some(history::subject(&repository, commit)?),
-        details: report::unchanged(&nested(&scan)),
-    })
-}
-
-/// Sees to it that there is a sound repository to fetch into.
+/// Sees to it that there is a sound repository to fetch into. `thorough` checks all of it; `replaced` says what was done already.
 ///
 /// # Errors
 /// `refused` for anything that is not ours to touch, `locked` if a git process works in it, `corrupt` if it is damaged.
 pub(crate) fn prepare(
     options: &CheckoutOptions,
     delivery: &Delivery,
+    thorough: bool,
+    replaced: Option<Repair>,
     stop: &AtomicBool,
 ) -> Result<Prepared> {
-    let repository = match target::look(&options.path)? {
+    let git_dir = options.path.join(".git");
+    match target::look(&options.path)? {
         Standing::Foreign(what) => return Err(target::refused(&options.path, &what)),
         Standing::Missing | Standing::Empty => {
             let branch = branch_or_main(&delivery.target);
-            repository::init(&options.path, branch, &delivery.address)?
+            repository::init(&options.path, branch, &delivery.address)?;
+            Memory::made(&options.path.join(".git"), &delivery.address)?;
         }
-        Standing::Repository => repository::open(&options.path)?,
-    };
-    let git_dir = options.path.join(".git");
+        Standing::Repository => {}
+    }
     repository::clear_half_made(&options.path)?;
+    mend::expire_set_aside(&git_dir, options.keep_discarded);
     let unfinished = memory::unfinished(&git_dir);
     leftovers::clear_dead(&git_dir, unfinished.is_some_and(|u| u.died))?;
     let memory = Memory::read(&git_dir);
-    if memory.objects_changed(&git_dir)? {
-        integrity::check(&repository, stop)?;
-    }
+    let mut repair = match replaced {
+        Some(repair) => repair,
+        None => repair::before_fetch(options, delivery, &memory, thorough, stop)?,
+    };
     memory::begin(&git_dir, delivery.target.commit)?;
-    repository::drop_damaged_index(&repository)?;
+    let repository = repository::open(&options.path)?;
+    if repository::drop_damaged_index(&repository)? {
+        repair.lines.push("made the index anew".to_owned());
+    }
     Ok(Prepared {
+        is_cut_off: options.depth.is_none() && memory.is_cut_off(&git_dir),
         git_dir,
         memory,
         unfinished,
+        repair,
     })
 }
 
-/// Puts a new, empty repository in a damaged one's place.
+/// Puts right what could not be judged before everything had been fetched.
 ///
 /// # Errors
-/// `refused` if the damaged one did not come from this source: what is in it may be all that somebody has.
-pub(crate) fn start_anew(options: &CheckoutOptions, delivery: &Delivery) -> Result<Prepared> {
-    let git_dir = options.path.join(".git");
-    let memory = Memory::read(&git_dir);
-    if !memory.is_from(&delivery.address) && !options.allow_replace {
-        return Err(target::refused(
-            &options.path,
-            "holds a damaged repository that gitbarge did not make",
-        ));
-    }
-    let unfinished = Unfinished {
-        commit: delivery.target.commit,
-        died: false,
-    };
-    repository::replace(
-        &options.path,
-        branch_or_main(&delivery.target),
-        &delivery.address,
+/// `corrupt` if objects are missing still.
+pub(crate) fn settle(
+    options: &CheckoutOptions,
+    delivery: &Delivery,
+    mut prepared: Prepared,
+    stop: &AtomicBool,
+) -> Result<Prepared> {
+    repair::after_fetch(
+        options,
+        delivery,
+        &prepared.memory,
+        &mut prepared.repair,
+        stop,
     )?;
-    memory::begin(&git_dir, delivery.target.commit)?;
-    // Nothing is known of what the files were; reporting them all as lost would be wrong.
-    Ok(Prepared {
-        git_dir,
-        memory,
-        unfinished: Some(unfinished),
-    })
+    Ok(prepared)
 }
 
 /// Looks for drift.
@@ -171,6 +135,7 @@ pub(crate) fn scan(
         &head(&repository),
         &prepared.memory,
         options,
+        true,
         stop,
     )
 }
@@ -185,9 +150,13 @@ pub(crate) fn apply(
     stop: &Arc<AtomicBool>,
 ) -> Result<Outcome> {
     let repository = repository::open(&options.path)?;
-    let (target, head) = (&delivery.target, head(&repository));
+    let target = &Target {
+        commit: history::commit_of(&repository, delivery.target.commit)?,
+        ..delivery.target.clone()
+    };
+    let head = head(&repository);
     let is_ours = prepared.memory.is_from(&delivery.address) || options.allow_replace;
-    if !is_ours && !is_related(&repository, &head, target) {
+    if !is_ours && !is_related(&repository, &head, target, &scan) {
         memory::end(&prepared.git_dir)?;
         return Err(unrelated(&options.path));
     }
@@ -199,9 +168,15 @@ pub(crate) fn apply(
     };
     let subject = Some(history::subject(&repository, target.commit)?);
     if prepared.unfinished.is_none()
+        && prepared.repair.lines.is_empty()
+        && !prepared.is_cut_off
         && operations.is_empty()
         && is_settled(&repository, &head, target, &scan, options)
     {
+        if prepared.repair.is_suspect {
+            let index = prepared.memory.index();
+            remember(options, &prepared, delivery, target, index)?;
+        }
         memory::end(&prepared.git_dir)?;
         return Ok(Outcome {
             from: head.commit,
@@ -228,13 +203,9 @@ pub(crate) fn apply(
     reset
         .discarded
         .retain(|change| !unfinished.contains(&change.path));
+    let followed = followed(delivery, &prepared.memory);
     move_refs(&repository, target)?;
-    Memory::write(
-        &prepared.git_dir,
-        &delivery.address,
-        target.commit,
-        reset.index,
-    )?;
+    remember(options, &prepared, delivery, target, reset.index)?;
     memory::end(&prepared.git_dir)?;
     Ok(Outcome {
         changed: true,
@@ -245,10 +216,38 @@ pub(crate) fn apply(
         forced,
         operations,
         kept_nested,
+        repaired: prepared.repair.lines,
+        followed,
     })
 }
 
-fn head(repository: &gix::Repository) -> Head {
+fn remember(
+    options: &CheckoutOptions,
+    prepared: &Prepared,
+    delivery: &Delivery,
+    target: &Target,
+    index: Option<ObjectId>,
+) -> Result<()> {
+    let (git_dir, is_whole) = (&prepared.git_dir, options.depth.is_none());
+    Memory::write(git_dir, &delivery.address, target, index, is_whole)
+}
+
+/// The branch that the remote's HEAD leads to now, if it led to another at the last delivery and nothing but HEAD was asked for.
+fn followed(delivery: &Delivery, memory: &Memory) -> Option<String> {
+    let is_head_asked = delivery.refs.iter().all(|found| found.name == b"HEAD");
+    let now = delivery.target.branch()?;
+    let before = memory
+        .branch()
+        .filter(|before| is_head_asked && *before != now)?;
+    tracing::info!(
+        before,
+        now,
+        "The remote's HEAD is on another branch, which is followed."
+    );
+    Some(now.to_owned())
+}
+
+pub(crate) fn head(repository: &gix::Repository) -> Head {
     let branch = repository
         .head_name()
         .ok()
@@ -260,11 +259,12 @@ fn head(repository: &gix::Repository) -> Head {
     }
 }
 
-fn scan_repository(
+pub(crate) fn scan_repository(
     repository: &gix::Repository,
     head: &Head,
     memory: &Memory,
     options: &CheckoutOptions,
+    open_up: bool,
     stop: &Arc<AtomicBool>,
 ) -> Result<Scan> {
     let head_tree = match head.commit {
@@ -276,12 +276,13 @@ fn scan_repository(
         head_tree,
         settled_index,
         include_ignored: options.clean_ignored,
+        open_up,
     };
     worktree::scan(repository, &options, stop)
 }
 
 /// Whether the branch that HEAD is on is remembered as the remote's too.
-fn tracking_is_right(repository: &gix::Repository, head: &Head) -> bool {
+pub(crate) fn tracking_is_right(repository: &gix::Repository, head: &Head) -> bool {
     match head.branch.as_deref().and_then(tracking_name) {
         Some(name) => refs::find(repository, &name) == head.commit,
         None => true,
@@ -301,13 +302,17 @@ fn is_settled(
         && tracking_is_right(repository, head)
 }
 
-/// Whether the repository's own history has anything to do with the remote's. An empty repository fits every remote.
-fn is_related(repository: &gix::Repository, head: &Head, target: &Target) -> bool {
+/// Whether the repository's own history has anything to do with the remote's. One that is empty, and has no files that
+/// somebody works on, fits every remote.
+fn is_related(repository: &gix::Repository, head: &Head, target: &Target, scan: &Scan) -> bool {
     let own_branch = target
         .branch()
         .and_then(|name| refs::find(repository, name));
     let mut tips = head.commit.into_iter().chain(own_branch).peekable();
-    tips.peek().is_none() || tips.any(|tip| history::are_related(repository, tip, target.commit))
+    match tips.peek() {
+        Some(_) => tips.any(|tip| history::are_related(repository, tip, target.commit)),
+        None => scan.changes.is_empty(),
+    }
 }
 
 /// Whether the remote's branch went elsewhere than forward since the last delivery. A shallow history cannot tell.
@@ -321,7 +326,7 @@ fn is_forced(repository: &gix::Repository, target: &Target) -> bool {
         .is_some_and(|before| can_tell && !history::is_ancestor(repository, before, target.commit))
 }
 
-fn nested(scan: &Scan) -> Vec<worktree::Change> {
+pub(crate) fn nested(scan: &Scan) -> Vec<worktree::Change> {
     scan.changes
         .iter()
         .filter(|change| change.is_nested())
@@ -348,6 +353,6 @@ pub(crate) fn tracking_name(branch: &str) -> Option<String> {
         .map(|short| format!("refs/remotes/origin/{short}"))
 }
 
-fn branch_or_main(target: &Target) -> &str {
+pub(crate) fn branch_or_main(target: &Target) -> &str {
     target.branch().unwrap_or("refs/heads/main")
 }

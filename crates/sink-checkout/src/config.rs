@@ -1,6 +1,7 @@
 //! The keys of a `checkout` sink.
 
 use std::num::NonZeroU32;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,23 +43,46 @@ fn thirty_days() -> Duration {
     Duration::from_secs(30 * 24 * 60 * 60)
 }
 
+/// The most commits that the git protocol can ask for.
+const MOST_DEPTH: u32 = i32::MAX.cast_unsigned();
+
+impl CheckoutConfig {
+    fn problems(&self) -> Vec<Problem> {
+        let path = self.path.as_os_str();
+        let wrong = if path.is_empty() {
+            Some("the path of the checkout is empty")
+        } else if path.as_bytes().contains(&0) {
+            Some("a path cannot contain a NUL character")
+        } else if path == "~" || path.as_bytes().starts_with(b"~/") {
+            Some("`~` is not expanded: write the folder out")
+        } else if self.path.parent().is_none() {
+            Some("the root of the file system cannot be a checkout")
+        } else {
+            None
+        };
+        let mut problems: Vec<Problem> = wrong
+            .map(|text| Problem::new("path", text))
+            .into_iter()
+            .collect();
+        if self.depth.is_some_and(|depth| depth.get() > MOST_DEPTH) {
+            problems.push(Problem::new(
+                "depth",
+                format!("the depth is more than {MOST_DEPTH}; leave it out for the whole history"),
+            ));
+        }
+        problems
+    }
+}
+
 impl PluginConfig<dyn Sink> for CheckoutConfig {
     const TYPE: &'static str = "checkout";
     const SUMMARY: &'static str = "keeps a checkout equal to the remote: what differs is discarded, reported and, for commits, kept";
     const EXAMPLE: &'static str = "path = \"/home/src/site\"";
 
     fn build(&self) -> Result<Arc<dyn Sink>, Vec<Problem>> {
-        if self.path.as_os_str().is_empty() {
-            return Err(vec![Problem::new(
-                "path",
-                "the path of the checkout is empty",
-            )]);
-        }
-        if self.path.parent().is_none() {
-            return Err(vec![Problem::new(
-                "path",
-                "the root of the file system cannot be a checkout",
-            )]);
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(problems);
         }
         Ok(Arc::new(CheckoutSink::new(CheckoutOptions {
             path: self.path.clone(),
@@ -72,5 +96,28 @@ impl PluginConfig<dyn Sink> for CheckoutConfig {
 
     fn claims(&self) -> Vec<PathBuf> {
         vec![self.path.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        let config: CheckoutConfig = serde_json::from_str(text).unwrap();
+        config.problems().into_iter().map(|p| p.key).collect()
+    }
+
+    #[test]
+    fn what_cannot_be_a_checkout_is_told_before_anything_is_done() {
+        for path in ["", "/", "~/site", "~", "a\\u0000b"] {
+            assert_eq!(
+                problems(&format!("{{\"path\": \"{path}\"}}")),
+                ["path"],
+                "{path}"
+            );
+        }
+        assert_eq!(problems(r#"{"path": "a", "depth": 2147483648}"#), ["depth"]);
+        assert_eq!(problems(r#"{"path": "~a", "depth": 2147483647}"#), [""; 0]);
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use gitbarge_core::{Error, ErrorKind, Result};
+use gitbarge_git::error;
 
 /// A lock file that no process holds open is dead once it is this old.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
@@ -95,9 +96,13 @@ pub(crate) fn clear_dead(git_dir: &Path, all_dead: bool) -> Result<()> {
         let hint = "wait until it has finished; a lock that no process holds open is removed once it is a minute old";
         return Err(Error::new(ErrorKind::Locked, message).with_hint(hint));
     }
-    half_made.retain(is_dead);
+    half_made.retain(|path| is_dead(path) && !path.is_dir());
     for path in locks.iter().chain(&half_made) {
-        remove(path)?;
+        if path.is_dir() && !path.is_symlink() {
+            remove_folder(path)?;
+        } else {
+            remove(path)?;
+        }
         tracing::warn!(path = %path.display(), "Removed what a dead process had left.");
     }
     Ok(())
@@ -116,9 +121,10 @@ fn collect(folder: &Path, deep: bool, wanted: &dyn Fn(&str) -> bool, found: &mut
     // What cannot be listed holds nothing that we could remove.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_folder = entry.file_type().is_ok_and(|t| t.is_dir());
-        if is_folder && deep {
+        let is_wanted = entry.file_name().to_str().is_some_and(wanted);
+        if is_folder && deep && !is_wanted {
             collect(&entry.path(), deep, wanted, found);
-        } else if !is_folder && entry.file_name().to_str().is_some_and(wanted) {
+        } else if is_wanted {
             found.push(entry.path());
         }
     }
@@ -152,6 +158,17 @@ fn open_files() -> std::collections::HashSet<PathBuf> {
         .collect()
 }
 
+/// A folder in a lock's place is of no git's making: it goes only if nothing is in it.
+fn remove_folder(path: &Path) -> Result<()> {
+    fs::remove_dir(path).map_err(|e| {
+        let message = format!(
+            "the folder `{}` stands where git puts a lock",
+            path.display()
+        );
+        Error::new(ErrorKind::Refused, message).with_source(e)
+    })
+}
+
 fn remove(path: &Path) -> Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
@@ -159,7 +176,7 @@ fn remove(path: &Path) -> Result<()> {
         Err(e) => Err(e),
     };
     match removed {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(error::io(
             format!("failed to remove `{}`", path.display()),
             e,
         )),

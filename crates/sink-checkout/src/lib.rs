@@ -5,8 +5,10 @@ mod sink;
 
 mod apply;
 mod discarded;
+mod held;
 mod leftovers;
 mod memory;
+mod repair;
 mod report;
 mod target;
 

@@ -1,16 +1,19 @@
 //! What gitbarge remembers inside a checkout, in `.git/gitbarge/`.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use gitbarge_core::{Address, Error, ErrorKind, Result};
-use gitbarge_git::integrity;
+use gitbarge_core::{Address, Error, ErrorKind, Result, Target};
+use gitbarge_git::{error, integrity};
 use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
 /// The mark of a delivery whose process is at work, or has died.
 const RUNNING: &str = "running";
+/// The mark of one that was given up in good order. Both are equally long, so that one can be written over the other.
+const STOPPED: &str = "stopped";
 
 /// What the last complete delivery left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +23,16 @@ pub(crate) struct Memory {
     source: String,
     /// The commit.
     commit: Option<String>,
+    /// The branch that it was on.
+    branch: Option<String>,
     /// The checksum of an index that equals the commit's tree.
     index: Option<String>,
     /// The fingerprint of the object files, all of which were sound.
     objects: Option<String>,
+    /// The fingerprint of HEAD, refs and configuration, none of which git rejected.
+    structure: Option<String>,
+    /// Where a history that was wanted whole ends nevertheless, as the remote's own does.
+    shallow: Option<String>,
 }
 
 impl Memory {
@@ -33,20 +42,37 @@ impl Memory {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
+    /// Remembers that a repository was made for this source, and whose files thus are its.
+    pub(crate) fn made(git_dir: &Path, source: &Address) -> Result<()> {
+        let memory = Self {
+            source: source.to_string(),
+            ..Self::default()
+        };
+        memory.put(git_dir)
+    }
+
     /// Remembers a delivery.
     pub(crate) fn write(
         git_dir: &Path,
         source: &Address,
-        commit: ObjectId,
+        target: &Target,
         index: Option<ObjectId>,
+        is_whole: bool,
     ) -> Result<()> {
         let memory = Self {
             source: source.to_string(),
-            commit: Some(commit.to_string()),
+            commit: Some(target.commit.to_string()),
+            branch: target.branch().map(str::to_owned),
             index: index.map(|id| id.to_string()),
             objects: Some(integrity::fingerprint(git_dir)?),
+            structure: Some(integrity::structure(git_dir)?),
+            shallow: shallow(git_dir).filter(|_| is_whole),
         };
-        let text = serde_json::to_vec(&memory)
+        memory.put(git_dir)
+    }
+
+    fn put(&self, git_dir: &Path) -> Result<()> {
+        let text = serde_json::to_vec(self)
             .map_err(|e| Error::new(ErrorKind::Internal, "cannot write a memory").with_source(e))?;
         put(&file(git_dir), &text)
     }
@@ -57,6 +83,31 @@ impl Memory {
             Some(before) => Ok(*before != integrity::fingerprint(git_dir)?),
             None => Ok(false),
         }
+    }
+
+    /// Whether somebody else has moved refs or changed the configuration since, or nothing is known of it.
+    pub(crate) fn structure_changed(&self, git_dir: &Path) -> Result<bool> {
+        Ok(self.structure.as_deref() != Some(integrity::structure(git_dir)?.as_str()))
+    }
+
+    /// Whether the history ends where the remote's does not, for all we know.
+    pub(crate) fn is_cut_off(&self, git_dir: &Path) -> bool {
+        shallow(git_dir).is_some_and(|ends| self.shallow.as_ref() != Some(&ends))
+    }
+
+    /// The branch of the last delivery.
+    pub(crate) fn branch(&self) -> Option<&str> {
+        self.branch.as_deref()
+    }
+
+    /// The last delivered commit.
+    pub(crate) fn commit(&self) -> Option<ObjectId> {
+        ObjectId::from_hex(self.commit.as_deref()?.as_bytes()).ok()
+    }
+
+    /// The checksum of the index of the last delivery.
+    pub(crate) fn index(&self) -> Option<ObjectId> {
+        ObjectId::from_hex(self.index.as_deref()?.as_bytes()).ok()
     }
 
     /// Whether the repository was delivered from this source.
@@ -93,25 +144,41 @@ pub(crate) fn unfinished(git_dir: &Path) -> Option<Unfinished> {
 
 /// Marks a delivery as begun.
 pub(crate) fn begin(git_dir: &Path, commit: ObjectId) -> Result<()> {
-    put(&pending(git_dir), format!("{RUNNING} {commit}").as_bytes())
+    let mark = format!("{RUNNING} {commit}");
+    // A mark that is there already can be changed without space for another.
+    overwrite(&pending(git_dir), mark.as_bytes())
+        .or_else(|_| put(&pending(git_dir), mark.as_bytes()))
 }
 
 /// Marks the delivery as given up in good order: no lock of ours is left, but some files may have been written.
 pub(crate) fn give_up(git_dir: &Path) {
-    let Some(unfinished) = unfinished(git_dir) else {
-        return;
-    };
-    // On a full disk the mark stays as it is, and the next delivery is a little less patient with locks.
-    drop(put(
-        &pending(git_dir),
-        format!("stopped {}", unfinished.commit).as_bytes(),
-    ));
+    if let Some(unfinished) = unfinished(git_dir) {
+        let mark = format!("{STOPPED} {}", unfinished.commit);
+        // If it stays as it is, the next delivery is a little less patient with locks.
+        drop(overwrite(&pending(git_dir), mark.as_bytes()));
+    }
+}
+
+/// When the delivery was begun that has not been completed.
+pub(crate) fn begun(git_dir: &Path) -> Option<SystemTime> {
+    fs::metadata(pending(git_dir))
+        .and_then(|meta| meta.modified())
+        .ok()
+}
+
+/// Writes over a file of the same length.
+fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    if file.metadata()?.len() != text.len() as u64 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    file.write_all(text)
 }
 
 /// Marks the delivery as completed.
 pub(crate) fn end(git_dir: &Path) -> Result<()> {
     match fs::remove_file(pending(git_dir)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(error::io(
             format!("failed to remove `{}`", pending(git_dir).display()),
             e,
         )),
@@ -126,7 +193,14 @@ fn put(path: &Path, text: &[u8]) -> Result<()> {
         fs::write(&half, text)?;
         fs::rename(&half, path)
     };
-    write().map_err(|e| Error::io(format!("failed to write `{}`", path.display()), e))
+    write().map_err(|e| {
+        drop(fs::remove_file(&half));
+        error::io(format!("failed to write `{}`", path.display()), e)
+    })
+}
+
+fn shallow(git_dir: &Path) -> Option<String> {
+    fs::read_to_string(git_dir.join("shallow")).ok()
 }
 
 fn file(git_dir: &Path) -> PathBuf {
@@ -150,11 +224,16 @@ mod tests {
             ObjectId::empty_tree(gix::hash::Kind::Sha1),
         );
         assert!(!Memory::read(git_dir.path()).is_from(&source));
-        Memory::write(git_dir.path(), &source, id, Some(id)).unwrap();
+        let target = Target {
+            commit: id,
+            tip: id,
+            reference: None,
+        };
+        Memory::write(git_dir.path(), &source, &target, Some(id), true).unwrap();
         let memory = Memory::read(git_dir.path());
         assert!(memory.is_from(&source));
         assert!(!memory.objects_changed(git_dir.path()).unwrap());
-        fs::write(git_dir.path().join("objects/pack/x.pack"), "x").unwrap();
+        fs::write(git_dir.path().join("objects/pack/pack-x.pack"), "x").unwrap();
         assert!(memory.objects_changed(git_dir.path()).unwrap());
         assert_eq!(memory.settled_index(id), Some(id));
         assert_eq!(

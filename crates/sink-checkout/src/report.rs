@@ -17,8 +17,8 @@ pub(crate) fn unchanged(kept: &[Change]) -> Map<String, Value> {
     details
 }
 
-/// What a delivery did, with `repaired` if the repository had to be cloned anew.
-pub(crate) fn receipt(outcome: Outcome, repaired: bool) -> Receipt {
+/// What a delivery did, with what was `repaired` of the repository itself.
+pub(crate) fn receipt(outcome: Outcome) -> Receipt {
     let mut details = unchanged(&outcome.kept_nested);
     details.insert(
         "files_written".to_owned(),
@@ -28,8 +28,11 @@ pub(crate) fn receipt(outcome: Outcome, repaired: bool) -> Receipt {
     if outcome.forced {
         details.insert("forced".to_owned(), json!(true));
     }
-    if repaired {
-        details.insert("repaired".to_owned(), json!("cloned anew"));
+    if !outcome.repaired.is_empty() {
+        details.insert("repaired".to_owned(), json!(outcome.repaired));
+    }
+    if let Some(branch) = &outcome.followed {
+        details.insert("followed".to_owned(), json!(branch));
     }
     if !outcome.reset.submodules.is_empty() {
         let paths: Vec<_> = outcome

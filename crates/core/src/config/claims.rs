@@ -57,7 +57,7 @@ fn overlap(inner: &Claim, outer: &Claim) -> Problem {
     }
 }
 
-/// The path without `.`, `..` and doubled separators, as it is written: links are not followed.
+/// The path without `.`, `..`, doubled separators, and links as far as it exists: two ways to one folder are one claim.
 fn normalised(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut clean = PathBuf::new();
@@ -70,7 +70,22 @@ fn normalised(path: &Path) -> PathBuf {
             other => clean.push(other),
         }
     }
-    clean
+    resolved(&clean)
+}
+
+fn resolved(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        if let Ok(real) = ancestor.canonicalize() {
+            let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
+            // Joining nothing would add a separator.
+            return if rest.as_os_str().is_empty() {
+                real
+            } else {
+                real.join(rest)
+            };
+        }
+    }
+    path.to_owned()
 }
 
 #[cfg(test)]
@@ -97,5 +112,18 @@ mod tests {
         );
         assert_eq!(keys(&[("/a/../b//./c", "x"), ("/b/c", "y")]), ["y"]);
         assert_eq!(keys(&[("c", "x"), ("./c/d", "y")]), ["y"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_and_a_link_to_it_overlap() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, link) = (root.path().join("folder"), root.path().join("link"));
+        std::fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        let claims = [(&folder, "x"), (&link, "y")];
+        let claims =
+            claims.map(|(path, key)| Claim::new(&path.join("new"), &Problem::new(key, "")));
+        assert_eq!(overlaps(claims.into()).len(), 1);
     }
 }

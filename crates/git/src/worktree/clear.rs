@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use gitbarge_core::{Error, Result};
 use gix::bstr::{BStr, BString, ByteSlice as _};
 
-use super::on_disk;
+use super::{on_disk, rights};
+use crate::error;
 
 /// Removes files and folders below one root, and never through a link that stands where a folder should.
 pub(crate) struct Broom<'r> {
@@ -48,12 +49,13 @@ impl<'r> Broom<'r> {
     /// Removes whatever stands at a path, and the folders above it that became empty. Nothing there is no error.
     pub(crate) fn remove(&mut self, path: &BStr) -> Result<()> {
         let full = on_disk(self.root, path);
-        let removed = match self.look(path)? {
-            Standing::Nothing => return Ok(()),
-            Standing::Folder => fs::remove_dir_all(&full),
+        let standing = self.look(path)?;
+        let remove = || match standing {
+            Standing::Nothing => Ok(()),
+            Standing::Folder => remove_folder(&full),
             Standing::File | Standing::Special => fs::remove_file(&full),
         };
-        match removed {
+        match rights::insist(full.parent(), remove) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(cannot("remove", &full, error));
             }
@@ -103,10 +105,22 @@ impl<'r> Broom<'r> {
     fn remove_empty_above(&self, removed: &Path) {
         for folder in removed.ancestors().skip(1).take_while(|f| *f != self.root) {
             // A folder that is not empty stays, and so do those above it.
-            if fs::remove_dir(folder).is_err() {
+            if rights::insist(folder.parent(), || fs::remove_dir(folder)).is_err() {
                 return;
             }
         }
+    }
+}
+
+/// Removes a folder with all that is in it, whatever rights the folders in it lack.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            // If that does not help, the second error says why.
+            drop(rights::open_up_all(folder));
+            fs::remove_dir_all(folder)
+        }
+        removed => removed,
     }
 }
 
@@ -128,7 +142,7 @@ fn standing(path: &Path) -> Result<Standing> {
 }
 
 fn cannot(what: &str, path: &Path, error: io::Error) -> Error {
-    Error::io(format!("failed to {what} `{}`", path.display()), error)
+    error::io(format!("failed to {what} `{}`", path.display()), error)
 }
 
 #[cfg(test)]

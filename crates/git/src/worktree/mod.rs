@@ -1,8 +1,17 @@
 //! Work trees: what differs from a commit, and making them equal to one.
 
 mod clear;
+mod convert;
+mod encoding;
+mod findings;
+mod list;
+mod plan;
+mod removal;
 mod reset;
+mod rights;
 mod scan;
+mod temporary;
+mod write;
 
 pub use reset::{Reset, ResetOptions, reset, tree_of};
 pub use scan::{Change, Scan, ScanOptions, scan};

@@ -1,18 +1,29 @@
 //! Finds what differs between a commit, the index and the files on disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use gitbarge_core::Result;
+use gitbarge_core::{Error, ErrorKind, Result};
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice as _};
-use gix::dir::entry::{Kind as DiskKind, Property, Status as DirStatus};
+use gix::dir::entry::Kind as DiskKind;
 use gix::dir::walk::EmissionMode;
-use gix::index::entry::{Flags, Mode, Stage, Stat};
-use gix::status::index_worktree::Item as WorktreeItem;
-use gix::status::plumbing::index_as_worktree::{Change as FileChange, Conflict, EntryStatus};
+use gix::index::entry::{Flags, Stage, Stat};
+use gix::status::index_worktree::Options as StatusOptions;
+use gix::status::plumbing::index_as_worktree::traits::{
+    CompareBlobs, FastEq, ReadData, SubmoduleStatus,
+};
+use gix::status::tree_index::TrackRenames;
+use gix::worktree::stack::state::attributes::Source;
 
+use super::convert::Converter;
+use super::findings::{self, Findings};
+use super::{on_disk, rights, temporary};
 use crate::error;
 use crate::remote::check_stop;
 
@@ -25,6 +36,8 @@ pub struct ScanOptions {
     pub settled_index: Option<ObjectId>,
     /// Whether ignored files count as untracked.
     pub include_ignored: bool,
+    /// Whether folders that their owner may not read are opened up, rather than an error.
+    pub open_up: bool,
 }
 
 /// One difference, as `git status --porcelain=v1 --no-renames -uall` shows it.
@@ -61,7 +74,7 @@ pub struct Scan {
     pub(crate) dirty: BTreeSet<BString>,
     /// Stats of files that have been found unchanged although their stats differ.
     pub(crate) stats: HashMap<BString, Stat>,
-    /// What is on disk and in no commit.
+    /// What is on disk and in no commit, by path.
     pub(crate) untracked: Vec<(BString, DiskKind)>,
     /// Whether the index itself must be written anew: it was missing, damaged, or hid files.
     pub(crate) index_is_off: bool,
@@ -74,74 +87,72 @@ impl Scan {
         (self.changes.is_empty() || nested_only) && self.untracked.is_empty() && !self.index_is_off
     }
 
+    /// Whether what stands at a path is known, and thus reported if it is a change.
     pub(crate) fn knows(&self, path: &BStr) -> bool {
         self.dirty.contains(path)
             || self.index.entry_by_path(path).is_some()
             || self
                 .untracked
-                .iter()
-                .any(|(untracked, _)| untracked == path)
+                .binary_search_by(|(untracked, _)| untracked.as_bstr().cmp(path))
+                .is_ok()
+            || self
+                .nested
+                .binary_search_by(|nested| nested.as_bstr().cmp(path))
+                .is_ok()
     }
 }
 
-/// Compares commit, index and work tree. Reads only; starts no program.
+/// Compares commit, index and work tree. Starts no program, and reads only, unless folders are to be opened up.
 ///
 /// # Errors
-/// `corrupt` if the tree cannot be read; `cancelled`. A damaged index is no error: the tree takes its place.
+/// `corrupt` if the tree cannot be read; `refused` if a folder cannot be; `cancelled`. A damaged index is no error: the tree
+/// takes its place.
 pub fn scan(
     repository: &gix::Repository,
     options: &ScanOptions,
     stop: &Arc<AtomicBool>,
 ) -> Result<Scan> {
+    let root = repository
+        .workdir()
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the repository has no work tree"))?;
     let (index, index_is_off) = index(repository, options.head_tree)?;
-    let index_is_settled =
-        options.settled_index.is_some() && index.checksum() == options.settled_index;
-    let mut found = Findings::default();
-    let cannot = |e| error::local("cannot compare the work tree with its index", e);
-    let platform = repository
-        .status(gix::progress::Discard)
-        .map_err(cannot)?
-        .index(gix::worktree::IndexPersistedOrInMemory::InMemory(
-            index.clone(),
-        ))
-        .index_worktree_submodules(None)
-        .index_worktree_rewrites(None)
-        .tree_index_track_renames(gix::status::tree_index::TrackRenames::Disabled)
-        .should_interrupt_owned(stop.clone())
-        .dirwalk_options(|walk| {
-            walk.emit_untracked(EmissionMode::Matching)
-                .emit_ignored(options.include_ignored.then_some(EmissionMode::Matching))
-                .emit_empty_directories(true)
-        });
-    if index_is_settled {
-        for item in platform
-            .into_index_worktree_iter(Vec::<BString>::new())
-            .map_err(cannot)?
-        {
-            found.on_disk(item.map_err(cannot)?);
+    let mut found = match on_disk_against(repository, &index, options, stop) {
+        Ok(found) => found,
+        Err(error) if options.open_up && is_caused_by(&error, io::ErrorKind::PermissionDenied) => {
+            let opened = rights::open_up_work_tree(repository, &index, root, stop)?;
+            let mut found =
+                on_disk_against(repository, &index, options, stop).map_err(cannot_compare)?;
+            let tracked = opened
+                .into_iter()
+                .filter(|path| index.entry_by_path(path.as_bstr()).is_some());
+            tracked.for_each(|path| found.set_modified(path));
+            found
         }
-    } else {
-        for item in platform
-            .head_tree(options.head_tree)
-            .into_iter(Vec::<BString>::new())
-            .map_err(cannot)?
-        {
-            match item.map_err(cannot)? {
-                gix::status::Item::TreeIndex(change) => found.staged(&change),
-                gix::status::Item::IndexWorktree(item) => found.on_disk(item),
-            }
+        Err(error) => {
+            check_stop(stop, "comparing the work tree")?;
+            return Err(cannot_compare(error));
         }
-    }
+    };
     check_stop(stop, "comparing the work tree")?;
-    Ok(found.into_scan(index, index_is_off))
+    let is_settled = options.settled_index.is_some() && index.checksum() == options.settled_index;
+    if !is_settled {
+        staged(repository, &index, options.head_tree, stop, &mut found)?;
+    }
+    look_again(repository, &index, root, &mut found).map_err(cannot_compare)?;
+    let may_have_temporary = temporary::may_be_left(repository.git_dir());
+    Ok(found.into_scan(root, index, index_is_off, may_have_temporary))
 }
 
 /// The index, or one made from the tree where it is missing or damaged; and whether it must be written anew.
 fn index(repository: &gix::Repository, head_tree: ObjectId) -> Result<(gix::index::File, bool)> {
     let mut index = match repository.open_index() {
-        Ok(index) => index,
-        Err(error) => {
-            tracing::debug!(%error, "The index is missing or damaged and will be made anew.");
+        Ok(index) if !index.is_sparse() => index,
+        unusable => {
+            let error = unusable.err().map(|e| e.to_string());
+            tracing::debug!(
+                error,
+                "The index is missing, sparse or damaged and will be made anew."
+            );
             let from_tree = repository.index_from_tree(&head_tree);
             return Ok((
                 from_tree
@@ -159,152 +170,155 @@ fn index(repository: &gix::Repository, head_tree: ObjectId) -> Result<(gix::inde
     Ok((index, hides))
 }
 
-#[derive(Default)]
-struct Findings {
-    codes: BTreeMap<BString, [u8; 2]>,
-    conflicts: BTreeMap<BString, &'static str>,
-    dirty: BTreeSet<BString>,
-    stats: HashMap<BString, Stat>,
-    untracked: Vec<(BString, DiskKind)>,
-    empty_folders: Vec<BString>,
-    nested: Vec<BString>,
+fn on_disk_against(
+    repository: &gix::Repository,
+    index: &gix::index::State,
+    options: &ScanOptions,
+    stop: &AtomicBool,
+) -> gix::Result<Findings> {
+    let mut found = Findings::default();
+    let walk = repository
+        .dirwalk_options()?
+        .emit_untracked(EmissionMode::Matching)
+        .emit_ignored(options.include_ignored.then_some(EmissionMode::Matching))
+        .emit_empty_directories(true);
+    repository.index_worktree_status(
+        index,
+        Vec::<BString>::new(),
+        &mut found,
+        Lenient,
+        Lenient,
+        &mut gix::progress::Discard,
+        stop,
+        StatusOptions {
+            dirwalk_options: Some(walk),
+            ..StatusOptions::default()
+        },
+    )?;
+    Ok(found)
 }
 
-impl Findings {
-    fn staged(&mut self, change: &gix::diff::index::Change) {
-        use gix::diff::index::ChangeRef;
-        let (location, letter) = match change {
-            ChangeRef::Addition { location, .. } => (location, b'A'),
-            ChangeRef::Deletion { location, .. } => (location, b'D'),
-            ChangeRef::Modification {
-                location,
-                previous_entry_mode,
-                entry_mode,
-                ..
-            } => (
-                location,
-                if same_type(*previous_entry_mode, *entry_mode) {
-                    b'M'
-                } else {
-                    b'T'
-                },
-            ),
-            // Rename tracking is off.
-            ChangeRef::Rewrite { location, .. } => (location, b'M'),
-        };
-        self.code(location.as_ref())[0] = letter;
-    }
+/// Compares files. One that cannot be read, or not be converted, is not what the commit has; submodules are left to others.
+#[derive(Clone)]
+struct Lenient;
 
-    fn on_disk(&mut self, item: WorktreeItem) {
-        match item {
-            WorktreeItem::Modification {
-                rela_path, status, ..
-            } => self.tracked(rela_path, status),
-            WorktreeItem::DirectoryContents { entry, .. } => self.directory_entry(entry),
-            // Rename tracking is off.
-            WorktreeItem::Rewrite { .. } => {}
-        }
-    }
+impl CompareBlobs for Lenient {
+    type Output = ();
 
-    fn tracked<T, U>(&mut self, path: BString, status: EntryStatus<T, U>) {
-        let letter = match status {
-            EntryStatus::NeedsUpdate(stat) => {
-                self.stats.insert(path, stat);
-                return;
-            }
-            EntryStatus::Conflict { summary, .. } => {
-                self.conflicts.insert(path.clone(), conflict_code(summary));
-                self.dirty.insert(path);
-                return;
-            }
-            EntryStatus::IntentToAdd => b'A',
-            EntryStatus::Change(FileChange::Removed) => b'D',
-            EntryStatus::Change(FileChange::Type { .. }) => b'T',
-            EntryStatus::Change(
-                FileChange::Modification { .. } | FileChange::SubmoduleModification(_),
-            ) => b'M',
-        };
-        self.code(path.as_bstr())[1] = letter;
-        self.dirty.insert(path);
+    fn compare_blobs<'a, 'b>(
+        &mut self,
+        entry: &gix::index::Entry,
+        size: u64,
+        data: impl ReadData<'a>,
+        buffer: &mut Vec<u8>,
+    ) -> gix::Result<Option<()>> {
+        Ok(FastEq
+            .compare_blobs(entry, size, data, buffer)
+            .unwrap_or(Some(())))
     }
+}
 
-    fn directory_entry(&mut self, entry: gix::dir::Entry) {
-        if !matches!(entry.status, DirStatus::Untracked | DirStatus::Ignored(_)) {
-            return;
-        }
-        match (entry.property, entry.disk_kind) {
-            (Some(Property::DotGit), _) => {}
-            (Some(Property::EmptyDirectory | Property::EmptyDirectoryAndCWD), _) => {
-                self.empty_folders.push(entry.rela_path);
-            }
-            (_, Some(DiskKind::Repository)) => self.nested.push(entry.rela_path),
-            (_, kind) => self
-                .untracked
-                .push((entry.rela_path, kind.unwrap_or(DiskKind::File))),
-        }
+impl SubmoduleStatus for Lenient {
+    type Output = ();
+
+    fn status(&mut self, _: &gix::index::Entry, _: &BStr) -> gix::Result<Option<()>> {
+        Ok(None)
     }
+}
 
-    fn code(&mut self, path: &BStr) -> &mut [u8; 2] {
-        self.codes.entry(path.to_owned()).or_insert(*b"  ")
-    }
-
-    fn into_scan(mut self, index: gix::index::File, index_is_off: bool) -> Scan {
-        let mut changes = Vec::new();
-        for (path, code) in self.codes {
-            if !self.conflicts.contains_key(&path) {
-                changes.push(Change {
-                    path,
-                    code: String::from_utf8_lossy(&code).into_owned(),
-                });
-            }
-        }
-        changes.extend(self.conflicts.into_iter().map(|(path, code)| Change {
-            path,
-            code: code.to_owned(),
-        }));
-        let folder = |path: &BString| BString::from([path.as_slice(), b"/"].concat());
-        let untracked = self
-            .untracked
-            .iter()
-            .map(|(path, _)| path.clone())
-            .chain(self.nested.iter().map(folder));
-        changes.extend(untracked.map(|path| Change {
-            path,
-            code: "??".to_owned(),
-        }));
-        changes.sort();
-        self.untracked.extend(
-            self.empty_folders
-                .into_iter()
-                .map(|path| (path, DiskKind::Directory)),
+/// Compares the commit with the index.
+fn staged(
+    repository: &gix::Repository,
+    index: &gix::index::State,
+    head_tree: ObjectId,
+    stop: &AtomicBool,
+    found: &mut Findings,
+) -> Result<()> {
+    let compared = repository.tree_index_status(
+        &head_tree,
+        index,
+        None,
+        TrackRenames::Disabled,
+        |change, _, _| {
+            let (path, letter) = findings::staged(&change);
+            found.staged(path.as_bstr(), letter);
+            Ok(match stop.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        },
+    );
+    compared.map_err(cannot_compare)?;
+    check_stop(stop, "comparing the work tree")?;
+    for path in findings::intended(index) {
+        let tree = repository.find_tree(head_tree).map_err(cannot_compare)?;
+        let parts = path.split(|byte| *byte == b'/');
+        let entry = tree.lookup_entry(parts).map_err(cannot_compare)?;
+        found.intended(
+            path.as_bstr(),
+            entry.is_some_and(|entry| !entry.mode().is_tree()),
         );
-        Scan {
-            changes,
-            nested: self.nested,
-            index,
-            dirty: self.dirty,
-            stats: self.stats,
-            untracked: self.untracked,
-            index_is_off,
+    }
+    Ok(())
+}
+
+/// Looks again at files that seem modified, and may only be converted in a way that gix does not know, and at files that
+/// seem to be as they should, and may have lost their rights.
+fn look_again(
+    repository: &gix::Repository,
+    index: &gix::index::State,
+    root: &Path,
+    found: &mut Findings,
+) -> gix::Result<()> {
+    for path in std::mem::take(&mut found.touched) {
+        let meta = fs::symlink_metadata(on_disk(root, path.as_bstr()));
+        if meta.is_ok_and(|meta| meta.is_file() && !rights::is_readable(&meta)) {
+            found.set_modified(path);
         }
     }
-}
-
-fn same_type(a: Mode, b: Mode) -> bool {
-    let file = |mode: Mode| mode == Mode::FILE || mode == Mode::FILE_EXECUTABLE;
-    a == b || (file(a) && file(b))
-}
-
-fn conflict_code(conflict: Conflict) -> &'static str {
-    match conflict {
-        Conflict::BothDeleted => "DD",
-        Conflict::AddedByUs => "AU",
-        Conflict::DeletedByThem => "UD",
-        Conflict::AddedByThem => "UA",
-        Conflict::DeletedByUs => "DU",
-        Conflict::BothAdded => "AA",
-        Conflict::BothModified => "UU",
+    let modified = std::mem::take(&mut found.modified);
+    if modified.is_empty() {
+        return Ok(());
     }
+    let mut converter = Converter::new(repository, index, Source::WorktreeThenIdMapping)?;
+    for path in modified {
+        let Ok(rules) = converter.rules(path.as_bstr()) else {
+            continue;
+        };
+        let Some(entry) = index
+            .entry_by_path(path.as_bstr())
+            .filter(|_| rules.convert())
+        else {
+            continue;
+        };
+        let full = on_disk(root, path.as_bstr());
+        let Ok(meta) = gix::index::fs::Metadata::from_path_no_follow(&full) else {
+            continue;
+        };
+        let (Ok(content), Ok(blob)) = (fs::read(&full), repository.find_blob(entry.id)) else {
+            continue;
+        };
+        if meta.is_file() && rules.is_same(content, &entry.id, &blob.data)? {
+            found.set_same(path, Stat::from_fs(&meta).map_err(gix::Error::from_error)?);
+        }
+    }
+    Ok(())
+}
+
+fn is_caused_by(error: &gix::Error, kind: io::ErrorKind) -> bool {
+    let mut causes = error
+        .iter_errors()
+        .filter_map(|e| e.downcast_ref::<io::Error>());
+    causes.any(|e| e.kind() == kind)
+}
+
+fn cannot_compare(error: gix::Error) -> Error {
+    let what = "cannot compare the work tree with its index";
+    // Folders that are nested too deeply are no damage of the repository.
+    if is_caused_by(&error, io::ErrorKind::InvalidFilename) {
+        return Error::new(ErrorKind::Refused, what).with_source(error);
+    }
+    error::local(what, error)
 }
 
 /// Whether an entry stands for one agreed version.

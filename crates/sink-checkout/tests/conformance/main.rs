@@ -4,7 +4,11 @@
 
 mod cases;
 mod lab;
+mod repair;
+mod repair_objects;
+mod rights;
 mod storm;
+mod trees;
 
 use std::fs;
 use std::path::PathBuf;

@@ -79,9 +79,7 @@ impl Storm {
             8 => drop(lab.try_git(&["rm", "-q", "-r", "--cached", &path])),
             9 => drop(lab.try_git(&["update-index", "--skip-worktree", &path])),
             10 => remove(&lab.file(".gitignore")),
-            11 if !lab.try_git(&["cat-file", "-e", &format!("HEAD:{path}")]) => {
-                lab.try_git(&["add", "-N", &path]);
-            }
+            11 => drop(lab.try_git(&["add", "-N", &path])),
             _ => drop(lab.try_git(&["mv", "a", "moved"])),
         }
     }
@@ -105,7 +103,7 @@ impl Storm {
             3 => remove(&path),
             4 => replace(&path, |p| {
                 symlink(
-                    ["a", "nowhere", "/etc/passwd", ".."][self.random.usize(..4)],
+                    ["README", "nowhere", "/etc/passwd", ".."][self.random.usize(..4)],
                     p,
                 )
             }),
