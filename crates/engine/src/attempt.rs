@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gitbarge_core::config::{Named, Pipeline};
-use gitbarge_core::{Delivery, Error, Held, Receipt, Result, Run, Sink, Target};
+use gitbarge_core::{Delivery, Error, ErrorKind, Held, Receipt, Result, Run, Sink, Target};
 use gitbarge_git::remote::Remote;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -39,6 +39,13 @@ impl Standing {
             .flatten()
             .filter_map(|ended| ended.error.as_ref());
         self.error.iter().chain(sinks)
+    }
+
+    /// An attempt did not come to any sink. Why the one before failed says more than that this one was cut off.
+    fn keep_or_fail(&mut self, error: Error) {
+        if !(self.errors().next().is_some() && is_cancelled(&error)) {
+            self.error = Some(error);
+        }
     }
 
     /// Whether another attempt may help.
@@ -80,7 +87,7 @@ pub(crate) async fn attempt(pipeline: &Pipeline, run: &Run, standing: &mut Stand
     let (remote, target) = match list(pipeline, run).await {
         Ok(listed) => listed,
         Err(error) => {
-            standing.error = Some(error);
+            standing.keep_or_fail(error);
             return;
         }
     };
@@ -104,8 +111,16 @@ pub(crate) async fn attempt(pipeline: &Pipeline, run: &Run, standing: &mut Stand
         // Panics of plugins are contained further in.
         let Ok((sink, ended)) = joined else { continue };
         standing.subject = standing.subject.take().or_else(|| ended.subject.clone());
-        standing.sinks[sink] = Some(ended);
+        let has_failed = standing.sinks[sink].is_some();
+        // Why the attempt before failed says more than that this one was cut off.
+        if !(has_failed && ended.error.as_ref().is_some_and(is_cancelled)) {
+            standing.sinks[sink] = Some(ended);
+        }
     }
+}
+
+fn is_cancelled(error: &Error) -> bool {
+    error.kind() == ErrorKind::Cancelled
 }
 
 async fn list(pipeline: &Pipeline, run: &Run) -> Result<(Arc<Remote>, Target)> {

@@ -27,8 +27,12 @@ async fn main() -> Result<()> {
     let target = remote.resolve()?;
     let branch = target.branch().unwrap_or("refs/heads/main").to_owned();
     let folder = PathBuf::from(folder);
-    std::fs::create_dir_all(&folder).map_err(|e| Error::io("cannot make the folder", e))?;
-    let local = repository::init(&folder, &branch, &source.address())?;
+    let local = if folder.join(".git").exists() {
+        repository::open(&folder)?
+    } else {
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io("cannot make the folder", e))?;
+        repository::init(&folder, &branch, &source.address())?
+    };
     remote
         .fetch_into(local.git_dir(), &target, FetchOptions::default(), &run)
         .await?;

@@ -46,11 +46,13 @@ fn home() -> TempDir {
 #[test]
 fn with_the_key_in_a_variable_it_fetches_what_the_remote_has() {
     let (sshd, repository, home) = (Sshd::start(), Repository::with_one_commit(), home());
-    repository.commit("main").write("a/b", "more\n").push();
     let (url, folder) = (sshd.url(repository.path()), home.path().join("fetched"));
     let key = sshd.client_key().private.as_str();
-    let output = fetch(&url, &folder, home.path(), Some(key));
-    assert_fetched(&output, &folder, &repository);
+    for content in ["more\n", "and more\n"] {
+        repository.commit("main").write("a/b", content).push();
+        let output = fetch(&url, &folder, home.path(), Some(key));
+        assert_fetched(&output, &folder, &repository);
+    }
 }
 
 #[test]

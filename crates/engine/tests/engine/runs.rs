@@ -101,6 +101,24 @@ async fn a_call_that_is_deaf_to_cancellation_is_left_behind_and_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_time_runs_out_in_a_later_attempt_the_cause_of_the_earlier_one_is_reported() {
+    let repository = Repository::with_one_commit();
+    for part in [0, 2] {
+        for late in [Act::Block, Act::Hang] {
+            let (source, sink) = (FakeSource::of(&repository), FakeSink::new());
+            let script = scripts(&source, &sink)[part];
+            let fault = Act::Fail(ErrorKind::Unreachable, "no route to host".to_owned());
+            script.always(late);
+            script.first([fault]);
+            let mut site = pipeline("site", &source, &[&sink]);
+            site.run_timeout = Duration::from_secs(90);
+            let record = sync_one(&MemoryState::new(), &site).await;
+            assert_eq!(kind(&record), Some(ErrorKind::Unreachable), "{record:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_left_behind_does_not_go_on() {
     let (state, repository) = (MemoryState::new(), Repository::with_one_commit());
     let sink = FakeSink::new();
