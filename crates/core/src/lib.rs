@@ -10,6 +10,7 @@ mod state;
 mod trigger;
 
 mod address;
+pub mod bounded;
 pub mod duration;
 mod error;
 pub mod redact;

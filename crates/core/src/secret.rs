@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, bounded};
 
 /// The largest file that is read as a secret, in bytes.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -78,18 +77,10 @@ impl Secret {
             )
             .with_source(error)
         };
-        let file = std::fs::File::open(path).map_err(failed)?;
-        let mut text = Zeroizing::new(String::new());
-        file.take(LARGEST_FILE + 1)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
-        if text.len() as u64 > LARGEST_FILE {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("{} is larger than 1 MiB", self.place()),
-            ));
-        }
-        Ok(SecretText(text))
+        let content = bounded::read(path, LARGEST_FILE).map_err(failed)?;
+        let text = std::str::from_utf8(&content)
+            .map_err(|_| Error::new(ErrorKind::Config, format!("{} is not UTF-8", self.place())))?;
+        Ok(SecretText(Zeroizing::new(text.to_owned())))
     }
 
     /// Where the credential lies, in words that are safe to print.

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gitbarge_core::{Address, Connection, Error, ErrorKind, Problem, Result, Run, Service, Source};
+use gitbarge_core::{
+    Address, Connection, Error, ErrorKind, Problem, Result, Run, Service, Source, bounded,
+};
 use gitbarge_git::connection::over_streams;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info};
@@ -21,6 +23,8 @@ use crate::wire::dial;
 
 /// The part of the connect timeout that a warm session has for opening a channel: it may be dead without knowing.
 const WARM_SHARE: u32 = 3;
+/// Of a known_hosts file, in bytes.
+const LARGEST_KNOWN_HOSTS: u64 = 64 << 20;
 
 /// Reads a git repository over SSH.
 ///
@@ -163,7 +167,7 @@ pub(crate) fn read_known_hosts(path: Option<&Path>) -> Result<Arc<str>> {
     let Some(path) = path else {
         return Ok("".into());
     };
-    match std::fs::read(path) {
+    match bounded::read(path, LARGEST_KNOWN_HOSTS) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into()),
         Err(error) => {
             let message = format!("`known_hosts` (file `{}`) cannot be read", path.display());

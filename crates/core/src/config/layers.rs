@@ -9,7 +9,10 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::Loader;
 use super::overrides::{self, Override};
-use crate::Problem;
+use crate::{Problem, bounded};
+
+/// Larger ones are not configurations; in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
 
 /// What all layers say together.
 #[derive(Debug, Default)]
@@ -139,11 +142,13 @@ fn read_file(path: &Path) -> Result<Dict, Problem> {
         origin: Some(path.display().to_string()),
         ..Problem::new("", message)
     };
-    let text = std::fs::read_to_string(path)
+    let content = bounded::read(path, LARGEST_FILE)
         .map_err(|error| problem(format!("the configuration cannot be read: {error}")))?;
-    Toml::from_str(&text).map_err(|error| {
+    let text = std::str::from_utf8(&content)
+        .map_err(|_| problem("the configuration cannot be read: it is not UTF-8".to_owned()))?;
+    Toml::from_str(text).map_err(|error| {
         // The error's own text quotes the line, and a secret may stand in it.
-        let (line, column) = position(&text, error.span().map_or(0, |span| span.start));
+        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
         let message = error.message().trim().replace('\n', ", ");
         problem(format!(
             "not valid TOML at line {line}, column {column}: {message}"

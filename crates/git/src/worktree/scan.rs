@@ -292,13 +292,15 @@ fn look_again(
             continue;
         };
         let full = on_disk(root, path.as_bstr());
-        let Ok(meta) = gix::index::fs::Metadata::from_path_no_follow(&full) else {
-            continue;
+        // What is no file any more, such as a pipe, must not be read.
+        let meta = match gix::index::fs::Metadata::from_path_no_follow(&full) {
+            Ok(meta) if meta.is_file() => meta,
+            _ => continue,
         };
         let (Ok(content), Ok(blob)) = (fs::read(&full), repository.find_blob(entry.id)) else {
             continue;
         };
-        if meta.is_file() && rules.is_same(content, &entry.id, &blob.data)? {
+        if rules.is_same(content, &entry.id, &blob.data)? {
             found.set_same(path, Stat::from_fs(&meta).map_err(gix::Error::from_error)?);
         }
     }
