@@ -261,6 +261,17 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
+impl From<Failure> for Error {
+    /// The failure once more, without its sources.
+    fn from(failure: Failure) -> Self {
+        let error = Self::new(failure.kind, failure.message);
+        match failure.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,9 @@ pub mod config;
 mod plugin;
 
 mod alert;
+mod lfs;
+mod pack;
+mod ref_patterns;
 mod sink;
 mod source;
 mod state;
@@ -16,18 +19,24 @@ mod error;
 pub mod redact;
 mod run;
 mod secret;
+pub mod size;
 
 pub use address::Address;
 pub use alert::{Alert, Alerter, Event, Notice};
 pub use error::{Error, ErrorKind, Failure, Result, io_kind};
 pub use inventory::submit as register;
+pub use lfs::LfsServer;
+pub use pack::PackStream;
 pub use plugin::{
     AlerterPlugin, Component, Kind, Plugin, PluginConfig, Problem, SinkPlugin, SourcePlugin,
     StatePlugin, TriggerPlugin, registered,
 };
+pub use ref_patterns::RefPatterns;
 pub use run::{Gauge, Progress, Run, panic_error};
 pub use secret::{Secret, SecretText};
-pub use sink::{Delivery, FetchOptions, Held, Objects, Receipt, RemoteRef, Sink, Target};
+pub use sink::{
+    Delivery, FetchOptions, Held, Objects, PackRequest, Receipt, RemoteRef, Sink, Target, Wanted,
+};
 pub use source::{Connection, Ending, RemoteEnd, Service, Source};
 pub use state::{Entry, Expect, Key, Lease, ScopedState, StateStore, Version};
 pub use trigger::{Requests, Trigger};

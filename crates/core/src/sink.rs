@@ -7,11 +7,16 @@ use async_trait::async_trait;
 use gix::ObjectId;
 use serde_json::{Map, Value};
 
-use crate::{Address, Result, Run};
+use crate::{Address, Error, ErrorKind, LfsServer, PackStream, RefPatterns, Result, Run};
 
 /// What must end up equal to the source.
 #[async_trait]
 pub trait Sink: Send + Sync {
+    /// Which of the remote's refs it is made from; the remote is asked for no others.
+    fn wanted(&self) -> Wanted {
+        Wanted::Target
+    }
+
     /// Reads from the target itself what it holds; changes nothing.
     async fn held(&self, run: &Run) -> Result<Held>;
 
@@ -23,6 +28,24 @@ pub trait Sink: Send + Sync {
     async fn probe(&self, _run: &Run) -> Result<()> {
         Ok(())
     }
+
+    /// Reads the whole target back and sees to it that it is what it claims to be; returns what was found, for people.
+    ///
+    /// # Errors
+    /// `corrupt`, naming what is missing or damaged; `config` if the sink has no way to tell.
+    async fn verify(&self, _run: &Run) -> Result<Map<String, Value>> {
+        let message = "this sink cannot be verified";
+        Err(Error::new(ErrorKind::Config, message))
+    }
+}
+
+/// Which of the remote's refs a sink is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The one that the pipeline's `ref` means.
+    Target,
+    /// HEAD, and all refs that match; there may be none.
+    Refs(RefPatterns),
 }
 
 /// What a target holds.
@@ -32,6 +55,8 @@ pub struct Held {
     pub commit: Option<ObjectId>,
     /// The full name of the branch that it is on; `None` if it is on none.
     pub branch: Option<String>,
+    /// HEAD and the refs that it shows, sorted by name, for a sink that wants refs.
+    pub refs: Option<Vec<RemoteRef>>,
     /// Whether it has drifted from that commit: the next run must deliver even if the remote has not changed.
     pub drifted: bool,
     /// The commit's subject line.
@@ -41,11 +66,16 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether nothing needs to be done to hold `target`.
-    pub fn equals(&self, target: &Target) -> bool {
-        !self.drifted
-            && self.commit == Some(target.commit)
-            && self.branch.as_deref() == target.branch()
+    /// Whether nothing needs to be done to hold what `delivery` brings.
+    pub fn equals(&self, delivery: &Delivery) -> bool {
+        let is_there = match (&self.refs, &delivery.target) {
+            (Some(refs), _) => refs[..] == delivery.refs[..],
+            (None, Some(target)) => {
+                self.commit == Some(target.commit) && self.branch.as_deref() == target.branch()
+            }
+            (None, None) => false,
+        };
+        is_there && !self.drifted
     }
 }
 
@@ -70,7 +100,7 @@ impl Target {
 }
 
 /// A ref that the remote has shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RemoteRef {
     /// Its full name, in bytes as the remote sent them.
     pub name: Vec<u8>,
@@ -82,12 +112,12 @@ pub struct RemoteRef {
     pub symref: Option<Vec<u8>>,
 }
 
-/// What a sink is given: a resolved commit, and a way to get its objects.
+/// What a sink is given: the remote's refs, and ways to get the objects behind them.
 #[derive(Clone)]
 pub struct Delivery {
-    /// The commit to deliver.
-    pub target: Target,
-    /// The refs that the remote has shown: those that the pipeline asked for.
+    /// What the pipeline's `ref` means. A sink that wants the target has it; for others the remote may be without.
+    pub target: Option<Target>,
+    /// The refs that the sink wants and the remote has, sorted by name.
     pub refs: Arc<[RemoteRef]>,
     /// Where it comes from, fit to print.
     pub address: Address,
@@ -97,7 +127,7 @@ pub struct Delivery {
 impl Delivery {
     /// Made by the engine; `objects` brings them.
     pub fn new(
-        target: Target,
+        target: Option<Target>,
         refs: Arc<[RemoteRef]>,
         address: Address,
         objects: Arc<dyn Objects>,
@@ -110,6 +140,17 @@ impl Delivery {
         }
     }
 
+    /// The target, for sinks that cannot do without.
+    ///
+    /// # Errors
+    /// `ref_missing`.
+    pub fn target(&self) -> Result<&Target> {
+        self.target.as_ref().ok_or_else(|| {
+            let message = format!("`{}` does not have the ref", self.address);
+            Error::new(ErrorKind::RefMissing, message)
+        })
+    }
+
     /// Brings everything that the target's tip reaches into the object database of the repository at `git_dir`.
     ///
     /// Objects cross the network once per run: a second repository gets them from the first. Refs are not touched.
@@ -117,9 +158,27 @@ impl Delivery {
     /// # Errors
     /// Those of [`crate::Source::connect`]; `protocol`, `corrupt`, `disk_full`, `ref_missing` if the remote refuses the hash.
     pub async fn fetch_into(&self, git_dir: &Path, options: FetchOptions, run: &Run) -> Result<()> {
-        self.objects
-            .fetch_into(git_dir, &self.target, options, run)
-            .await
+        let target = self.target()?;
+        self.objects.fetch_into(git_dir, target, options, run).await
+    }
+
+    /// Asks for one pack with everything that is reached from the wants and not from the haves.
+    ///
+    /// It stands alone: no delta in it leans on an object that is not in it.
+    ///
+    /// # Errors
+    /// Those of [`crate::Source::connect`]; `protocol`, `ref_missing` if the remote refuses a want. What happens later is an
+    /// error of the stream.
+    pub async fn pack(&self, request: PackRequest, run: &Run) -> Result<PackStream> {
+        self.objects.pack(request, run).await
+    }
+
+    /// Where the repository's LFS objects are; `None` if the source does not know of such a place.
+    ///
+    /// # Errors
+    /// Those of [`crate::Source::connect`].
+    pub async fn lfs(&self, run: &Run) -> Result<Option<LfsServer>> {
+        self.objects.lfs(run).await
     }
 }
 
@@ -130,6 +189,15 @@ pub struct FetchOptions {
     pub depth: Option<std::num::NonZeroU32>,
     /// Take nothing that is there for granted: ask for everything anew.
     pub refetch: bool,
+}
+
+/// Which objects a pack is to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PackRequest {
+    /// What must be there afterwards; at least one.
+    pub wants: Vec<ObjectId>,
+    /// What is there already, with everything that it reaches. Those that the remote does not know are no harm.
+    pub haves: Vec<ObjectId>,
 }
 
 /// Brings objects from the remote, for [`Delivery`].
@@ -143,6 +211,12 @@ pub trait Objects: Send + Sync {
         options: FetchOptions,
         run: &Run,
     ) -> Result<()>;
+
+    /// See [`Delivery::pack`].
+    async fn pack(&self, request: PackRequest, run: &Run) -> Result<PackStream>;
+
+    /// See [`Delivery::lfs`].
+    async fn lfs(&self, run: &Run) -> Result<Option<LfsServer>>;
 }
 
 /// What a delivery did.

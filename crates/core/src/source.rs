@@ -7,7 +7,7 @@ use async_trait::async_trait;
 pub use gix::protocol::transport::Service;
 use gix::protocol::transport::client::blocking_io::Transport;
 
-use crate::{Address, Result, Run};
+use crate::{Address, LfsServer, Result, Run};
 
 /// Where refs and packs come from.
 #[async_trait]
@@ -25,6 +25,14 @@ pub trait Source: Send + Sync {
 
     /// The repository's address, fit to print.
     fn address(&self) -> Address;
+
+    /// Where the repository's LFS objects are, and what opens the door there; `None` if this source has no such place.
+    ///
+    /// # Errors
+    /// As [`Source::connect`].
+    async fn lfs(&self, _run: &Run) -> Result<Option<LfsServer>> {
+        Ok(None)
+    }
 }
 
 /// A git transport, ready for its handshake, with what the remote says beside the protocol.

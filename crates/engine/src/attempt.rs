@@ -1,14 +1,13 @@
 //! One attempt: list the refs, ask the sinks, deliver to those that differ.
 
-use std::sync::Arc;
-
 use gitbarge_core::config::{Named, Pipeline};
-use gitbarge_core::{Delivery, Error, ErrorKind, Held, Receipt, Result, Run, Sink, Target};
-use gitbarge_git::remote::Remote;
+use gitbarge_core::{Delivery, Error, ErrorKind, Held, Receipt, Run, Sink, Target, Wanted};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::asked::{self, Asked, sink_run};
 use crate::contained::contained;
+use crate::listed::Listed;
 use crate::record::{RunStatus, SinkRecord};
 
 /// What all attempts of a run have come to so far.
@@ -77,34 +76,34 @@ impl Standing {
     }
 }
 
-/// Tries once to bring every sink that is not settled yet to the remote's commit.
+/// Tries once to bring every sink that is not settled yet to what the remote has.
 pub(crate) async fn attempt(pipeline: &Pipeline, run: &Run, standing: &mut Standing) {
-    let open: Vec<usize> = (0..pipeline.sinks.len())
-        .filter(|sink| !standing.is_settled(*sink))
-        .collect();
+    let open = (0..pipeline.sinks.len()).filter(|sink| !standing.is_settled(*sink));
     // The sinks are asked while the remote is listed; should the listing fail, their answers do not matter.
-    let asked: Vec<_> = open.iter().map(|sink| ask(pipeline, *sink, run)).collect();
-    let (remote, target) = match list(pipeline, run).await {
+    let mut asked: Vec<Asked> = open.map(|sink| Asked::new(pipeline, sink, run)).collect();
+    asked::mirrors_first(&mut asked).await;
+    let listed = match Listed::new(pipeline, run).await {
         Ok(listed) => listed,
         Err(error) => {
             standing.keep_or_fail(error);
             return;
         }
     };
-    standing.error = None;
-    standing.target = Some(target.clone());
+    // Without the target there is work only for sinks that want refs.
+    let is_lost = |asked: &Asked| listed.target.is_err() && asked.wanted == Wanted::Target;
+    let lost = asked.extract_if(.., |asked| is_lost(asked)).count();
+    let resolved = listed.target.clone();
+    standing.target = resolved.as_ref().ok().cloned();
+    standing.error = resolved.err().filter(|_| lost > 0).map(Error::from);
+    if asked.is_empty() && lost > 0 {
+        return;
+    }
     standing.sinks.resize_with(pipeline.sinks.len(), || None);
-    let address = pipeline.source.instance.address();
-    let delivery = Delivery::new(target, remote.refs(), address, remote);
     let mut running = JoinSet::new();
-    for (sink, held) in open.into_iter().zip(asked) {
-        let (named, delivery, run) = (
-            pipeline.sinks[sink].clone(),
-            delivery.clone(),
-            sink_run(pipeline, sink, run),
-        );
+    for asked in asked {
+        let (pipeline, listed, run) = (pipeline.clone(), listed.clone(), run.clone());
         // No sink waits for another's answer.
-        let work = async move { (sink, bring(&named, held.await, &delivery, &run).await) };
+        let work = async move { (asked.sink, bring(&pipeline, asked, listed, &run).await) };
         running.spawn(work.in_current_span());
     }
     while let Some(joined) = running.join_next().await {
@@ -123,58 +122,37 @@ fn is_cancelled(error: &Error) -> bool {
     error.kind() == ErrorKind::Cancelled
 }
 
-async fn list(pipeline: &Pipeline, run: &Run) -> Result<(Arc<Remote>, Target)> {
-    let (source, reference) = (pipeline.source.instance.clone(), pipeline.reference.clone());
-    let run = run.for_component("source");
-    contained("listing refs", async move {
-        let remote = Remote::open(&source, reference.as_ref(), &run).await?;
-        let target = remote.resolve()?;
-        Ok((Arc::new(remote), target))
-    })
-    .await
-}
-
-fn ask(
-    pipeline: &Pipeline,
-    sink: usize,
-    run: &Run,
-) -> impl Future<Output = Result<Held>> + Send + use<> {
-    let instance = pipeline.sinks[sink].component.instance.clone();
-    let run = sink_run(pipeline, sink, run);
-    contained(
-        "reading the target",
-        async move { instance.held(&run).await },
-    )
-}
-
-async fn bring(
-    sink: &Named<dyn Sink>,
-    held: Result<Held>,
-    delivery: &Delivery,
-    run: &Run,
-) -> Ended {
-    let target = &delivery.target;
+async fn bring(pipeline: &Pipeline, asked: Asked, listed: Listed, run: &Run) -> Ended {
+    let (sink, wanted) = (&pipeline.sinks[asked.sink], asked.wanted.clone());
+    let run = sink_run(pipeline, asked.sink, run);
+    let is_late = asked.is_late();
+    let held = asked.answer().await;
+    let listed = match is_late {
+        false => listed,
+        true => match Listed::new(pipeline, &run).await {
+            Ok(listed) => listed,
+            Err(error) => return failed(sink, error),
+        },
+    };
+    let delivery = listed.delivery(pipeline, wanted);
     match held {
-        Ok(held) if held.equals(target) => unchanged(sink, held),
+        Ok(held) if held.equals(&delivery) => unchanged(sink, held, &delivery),
         _ if run.is_cancelled() => failed(sink, Error::cancelled("reading the target")),
         // A target that cannot be read may be one that a delivery repairs, or refuses with a better reason.
         _ => {
-            let (instance, delivery, run) = (
-                sink.component.instance.clone(),
-                delivery.clone(),
-                run.clone(),
-            );
-            let deliver = async move { instance.deliver(&delivery, &run).await };
+            let (instance, to) = (sink.component.instance.clone(), delivery.clone());
+            let deliver = async move { instance.deliver(&to, &run).await };
             match contained("delivering", deliver).await {
-                Ok(receipt) => delivered(sink, receipt, target),
+                Ok(receipt) => delivered(sink, receipt, &delivery),
                 Err(error) => failed(sink, error),
             }
         }
     }
 }
 
-fn unchanged(sink: &Named<dyn Sink>, held: Held) -> Ended {
-    let commit = held.commit.map(|id| id.to_string());
+fn unchanged(sink: &Named<dyn Sink>, held: Held, delivery: &Delivery) -> Ended {
+    let commit = delivery.target.as_ref().map(|target| target.commit);
+    let commit = commit.or(held.commit).map(|id| id.to_string());
     let record = SinkRecord {
         status: RunStatus::Unchanged,
         from: commit.clone(),
@@ -189,7 +167,8 @@ fn unchanged(sink: &Named<dyn Sink>, held: Held) -> Ended {
     }
 }
 
-fn delivered(sink: &Named<dyn Sink>, receipt: Receipt, target: &Target) -> Ended {
+fn delivered(sink: &Named<dyn Sink>, receipt: Receipt, delivery: &Delivery) -> Ended {
+    let to = delivery.target.as_ref();
     let record = SinkRecord {
         status: if receipt.changed {
             RunStatus::Synced
@@ -197,7 +176,7 @@ fn delivered(sink: &Named<dyn Sink>, receipt: Receipt, target: &Target) -> Ended
             RunStatus::Unchanged
         },
         from: receipt.from.map(|id| id.to_string()),
-        to: Some(target.commit.to_string()),
+        to: to.map(|target| target.commit.to_string()),
         details: receipt.details,
         ..blank(sink)
     };
@@ -230,8 +209,4 @@ fn blank(sink: &Named<dyn Sink>) -> SinkRecord {
         error: None,
         details: serde_json::Map::new(),
     }
-}
-
-fn sink_run(pipeline: &Pipeline, sink: usize, run: &Run) -> Run {
-    run.for_component(&format!("sink/{}", pipeline.sinks[sink].name))
 }

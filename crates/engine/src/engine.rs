@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitbarge_core::config::{AlertRoute, Config, Pipeline};
-use gitbarge_core::{Error, ErrorKind, Event, Notice, Result, Run, StateStore};
+use gitbarge_core::config::{AlertRoute, Config, Named, Pipeline};
+use gitbarge_core::{Error, ErrorKind, Event, Notice, Result, Run, Sink, StateStore, Wanted};
 use gitbarge_git::remote::Remote;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alerts::{self, Pace};
 use crate::contained::contained;
+use crate::listed::asked;
 use crate::run::run_once;
 use crate::slot::Slot;
 use crate::{Observer, RunRecord, daemon};
@@ -121,6 +123,25 @@ impl Engine {
         results
     }
 
+    /// Has the sinks of that pipeline, or the one of that name, read back what they hold.
+    pub async fn verify(
+        &self,
+        pipeline: &Pipeline,
+        sink: Option<&str>,
+        cancel: CancellationToken,
+    ) -> Vec<(String, Result<Map<String, Value>>)> {
+        let run = Run::new(&pipeline.name, self.state.clone(), cancel);
+        let mut results = Vec::new();
+        let is_meant = |found: &&Named<dyn Sink>| sink.is_none_or(|name| found.name == name);
+        for found in pipeline.sinks.iter().filter(is_meant) {
+            let (instance, run) = (found.component.instance.clone(), run.clone());
+            let run = run.for_component(&format!("sink/{}", found.name));
+            let verify = contained("verifying", async move { instance.verify(&run).await });
+            results.push((found.name.clone(), verify.await));
+        }
+        results
+    }
+
     /// Sends a test message through the named alerter, or through all of them.
     pub async fn test_alert(&self, name: Option<&str>) -> Vec<(String, Result<()>)> {
         let mut results = Vec::new();
@@ -139,8 +160,13 @@ impl Engine {
 }
 
 async fn probe_source(pipeline: Pipeline, run: Run) -> Result<()> {
-    let remote = Remote::open(&pipeline.source.instance, pipeline.reference.as_ref(), &run).await?;
-    remote.resolve().map(drop)
+    let remote = Remote::open(&pipeline.source.instance, asked(&pipeline), &run).await?;
+    let sinks = pipeline.sinks.iter();
+    let mut wanted = sinks.map(|sink| sink.component.instance.wanted());
+    match wanted.any(|wanted| wanted == Wanted::Target) {
+        true => remote.resolve().map(drop),
+        false => Ok(()),
+    }
 }
 
 async fn probed(

@@ -6,9 +6,11 @@ mod observer;
 mod daemon;
 mod run;
 
+mod asked;
 mod attempt;
 mod backoff;
 mod contained;
+mod listed;
 mod slot;
 
 pub mod history;

@@ -46,7 +46,7 @@ impl Sink for StampSink {
 
     async fn deliver(&self, delivery: &Delivery, run: &Run) -> Result<Receipt> {
         let from = self.held(run).await?.commit;
-        let target = &delivery.target;
+        let target = delivery.target()?;
         let name = target.reference.as_deref().unwrap_or("HEAD");
         std::fs::write(&self.path, format!("{name} {}\n", target.commit))
             .map_err(|e| Error::io(format!("cannot write `{}`", self.path.display()), e))?;

@@ -82,9 +82,10 @@ impl Sink for FakeSink {
 
     async fn deliver(&self, delivery: &Delivery, run: &Run) -> Result<Receipt> {
         self.delivering.play(run).await?;
+        let target = delivery.target()?;
         Ok(self.with_held(|held| {
-            let from = held.commit.replace(delivery.target.commit);
-            held.branch = delivery.target.branch().map(str::to_owned);
+            let from = held.commit.replace(target.commit);
+            held.branch = target.branch().map(str::to_owned);
             Receipt {
                 changed: true,
                 from,
