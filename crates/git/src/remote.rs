@@ -7,22 +7,40 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use gitbarge_core::config::RefName;
 use gitbarge_core::{
-    Address, Connection, Error, ErrorKind, FetchOptions, Objects, RemoteRef, Result, Run, Service,
-    Source, Target,
+    Address, Connection, Error, ErrorKind, FetchOptions, LfsServer, Objects, PackRequest,
+    PackStream, RefPatterns, RemoteRef, Result, Run, Service, Source, Target,
 };
 use gix::bstr::BString;
 use gix::protocol::ls_refs::RefPrefixes;
 use gix::protocol::{Handshake, LsRefsCommand};
 use tokio::sync::Mutex;
 
-use crate::{error, receive, resolve, share};
+use crate::{error, receive, resolve, share, stream};
+
+/// Which refs to ask a remote for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The pipeline's `ref`; the remote's HEAD if there is none. What it may mean is always asked for.
+    pub reference: Option<RefName>,
+    /// Further refs, for sinks that want them.
+    pub patterns: Vec<RefPatterns>,
+}
+
+impl From<Option<&RefName>> for Asked {
+    fn from(reference: Option<&RefName>) -> Self {
+        Self {
+            reference: reference.cloned(),
+            patterns: Vec::new(),
+        }
+    }
+}
 
 /// A source whose wanted refs have been listed, over one connection that the fetch then goes on to use.
 ///
 /// Dropping it ends the conversation.
 pub struct Remote {
     source: Arc<dyn Source>,
-    reference: Option<RefName>,
+    asked: Asked,
     refs: Arc<[RemoteRef]>,
     is_empty: bool,
     /// `None` once a fetch has used it up, or has failed on it.
@@ -39,19 +57,20 @@ pub(crate) struct Conversation {
 }
 
 impl Remote {
-    /// Connects, and lists only the refs that `reference` may mean (`None`: the remote's HEAD).
+    /// Connects, and lists HEAD and only those refs that are asked for.
     ///
     /// # Errors
     /// Those of [`Source::connect`], and what the remote's git says: `remote_missing`, `auth_failed`, `protocol`, ….
     pub async fn open(
         source: &Arc<dyn Source>,
-        reference: Option<&RefName>,
+        asked: impl Into<Asked>,
         run: &Run,
     ) -> Result<Self> {
-        let (conversation, listed) = converse(source, reference, run).await?;
+        let asked = asked.into();
+        let (conversation, listed) = converse(source, &asked, run).await?;
         Ok(Self {
             source: source.clone(),
-            reference: reference.cloned(),
+            asked,
             refs: listed.refs.into(),
             is_empty: listed.is_empty,
             conversation: Mutex::new(Some(conversation)),
@@ -59,7 +78,7 @@ impl Remote {
         })
     }
 
-    /// The refs that were listed: those that the reference may mean, and HEAD.
+    /// The refs that were listed, in the remote's order.
     pub fn refs(&self) -> Arc<[RemoteRef]> {
         self.refs.clone()
     }
@@ -70,7 +89,7 @@ impl Remote {
     /// `ref_missing`, `remote_empty`.
     pub fn resolve(&self) -> Result<Target> {
         resolve::resolve(
-            self.reference.as_ref(),
+            self.asked.reference.as_ref(),
             &self.refs,
             self.is_empty,
             &self.source.address(),
@@ -84,9 +103,7 @@ impl Remote {
     ) -> Result<Conversation> {
         match slot.take() {
             Some(conversation) => Ok(conversation),
-            None => Ok(converse(&self.source, self.reference.as_ref(), run)
-                .await?
-                .0),
+            None => Ok(converse(&self.source, &self.asked, run).await?.0),
         }
     }
 
@@ -131,6 +148,16 @@ impl Objects for Remote {
         }
         Ok(())
     }
+
+    async fn pack(&self, request: PackRequest, run: &Run) -> Result<PackStream> {
+        let mut slot = self.conversation.lock().await;
+        let conversation = self.take_conversation(&mut slot, run).await?;
+        stream::stream(conversation, request, run).await
+    }
+
+    async fn lfs(&self, run: &Run) -> Result<Option<LfsServer>> {
+        self.source.lfs(run).await
+    }
 }
 
 /// What a remote has shown.
@@ -142,12 +169,12 @@ struct Listed {
 
 async fn converse(
     source: &Arc<dyn Source>,
-    reference: Option<&RefName>,
+    asked: &Asked,
     run: &Run,
 ) -> Result<(Conversation, Listed)> {
     let connection = source.connect(Service::UploadPack, run).await?;
     let address = source.address();
-    let prefixes = resolve::prefixes(reference);
+    let prefixes = resolve::prefixes(asked);
     let list = move |_: &Arc<AtomicBool>| {
         let mut connection = connection;
         match list(&mut connection, prefixes) {

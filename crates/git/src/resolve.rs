@@ -1,16 +1,25 @@
 //! What a pipeline's `ref` means among the refs of a remote.
 
 use gitbarge_core::config::RefName;
-use gitbarge_core::{Address, Error, ErrorKind, RemoteRef, Result, Target};
+use gitbarge_core::{Address, Error, ErrorKind, RefPatterns, RemoteRef, Result, Target};
 use gix::bstr::BString;
 use gix::protocol::handshake::Ref;
 
+use crate::remote::Asked;
+
 const HEAD: &str = "HEAD";
 
-/// The names to ask the remote for (protocol v2 `ref-prefix`): those that the reference may mean, and HEAD.
-pub(crate) fn prefixes(reference: Option<&RefName>) -> Vec<BString> {
+/// What to ask the remote for (protocol v2 `ref-prefix`): what the reference may mean, the patterns, and HEAD; nothing
+/// means everything.
+pub(crate) fn prefixes(asked: &Asked) -> Vec<BString> {
+    let patterns: Vec<_> = asked.patterns.iter().map(RefPatterns::prefixes).collect();
+    if patterns.iter().any(Vec::is_empty) {
+        return Vec::new();
+    }
+    let reference = asked.reference.as_ref();
     let named = reference.filter(|r| r.as_hash().is_none() && r.as_str() != HEAD);
     let mut names = vec![BString::from(HEAD)];
+    names.extend(patterns.into_iter().flatten().map(BString::from));
     names.extend(
         named
             .into_iter()
