@@ -74,7 +74,7 @@ pub(crate) fn prepare(
     match target::look(&options.path)? {
         Standing::Foreign(what) => return Err(target::refused(&options.path, &what)),
         Standing::Missing | Standing::Empty => {
-            let branch = branch_or_main(&delivery.target);
+            let branch = branch_or_main(delivery.target()?);
             repository::init(&options.path, branch, &delivery.address)?;
             Memory::made(&options.path.join(".git"), &delivery.address)?;
         }
@@ -89,7 +89,7 @@ pub(crate) fn prepare(
         Some(repair) => repair,
         None => repair::before_fetch(options, delivery, &memory, thorough, stop)?,
     };
-    memory::begin(&git_dir, delivery.target.commit)?;
+    memory::begin(&git_dir, delivery.target()?.commit)?;
     let repository = repository::open(&options.path)?;
     if repository::drop_damaged_index(&repository)? {
         repair.lines.push("made the index anew".to_owned());
@@ -150,9 +150,10 @@ pub(crate) fn apply(
     stop: &Arc<AtomicBool>,
 ) -> Result<Outcome> {
     let repository = repository::open(&options.path)?;
+    let wanted = delivery.target()?;
     let target = &Target {
-        commit: history::commit_of(&repository, delivery.target.commit)?,
-        ..delivery.target.clone()
+        commit: history::commit_of(&repository, wanted.commit)?,
+        ..wanted.clone()
     };
     let head = head(&repository);
     let is_ours = prepared.memory.is_from(&delivery.address) || options.allow_replace;
@@ -235,7 +236,7 @@ fn remember(
 /// The branch that the remote's HEAD leads to now, if it led to another at the last delivery and nothing but HEAD was asked for.
 fn followed(delivery: &Delivery, memory: &Memory) -> Option<String> {
     let is_head_asked = delivery.refs.iter().all(|found| found.name == b"HEAD");
-    let now = delivery.target.branch()?;
+    let now = delivery.target.as_ref()?.branch()?;
     let before = memory
         .branch()
         .filter(|before| is_head_asked && *before != now)?;

@@ -66,6 +66,7 @@ fn held_by_repository(options: &CheckoutOptions, stop: &Arc<AtomicBool>) -> Resu
     }
     let scan = scan_repository(&repository, &head, &memory, options, false, stop)?;
     Ok(Held {
+        refs: None,
         commit: Some(commit),
         drifted: !scan.is_clean(options.keep_nested) || !tracking_is_right(&repository, &head),
         branch: head.branch,

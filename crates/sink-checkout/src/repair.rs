@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use gitbarge_core::{Delivery, Error, ErrorKind, Result};
+use gitbarge_core::{Delivery, Error, ErrorKind, Result, Target};
 use gitbarge_git::{history, integrity, mend, refs, repository, worktree};
 use gix::ObjectId;
 
@@ -117,14 +117,14 @@ fn is_complete(
     memory: &Memory,
     stop: &AtomicBool,
 ) -> Result<bool> {
-    let tracking = delivery.target.branch().and_then(tracking_name);
+    let tracking = delivery.target()?.branch().and_then(tracking_name);
     let mut tips: Vec<ObjectId> = tracking
         .iter()
         .filter_map(|name| refs::find(repository, name))
         .collect();
     tips.extend(memory.commit());
-    if repository.has_object(delivery.target.commit) {
-        tips.extend(history::commit_of(repository, delivery.target.commit));
+    if repository.has_object(delivery.target()?.commit) {
+        tips.extend(history::commit_of(repository, delivery.target()?.commit));
     }
     tips.sort();
     tips.dedup();
@@ -153,7 +153,8 @@ fn is_complete(
 fn own_tips(repository: &gix::Repository, delivery: &Delivery) -> impl Iterator<Item = ObjectId> {
     let branch = delivery
         .target
-        .branch()
+        .as_ref()
+        .and_then(Target::branch)
         .and_then(|name| refs::find(repository, name));
     refs::head(repository).into_iter().chain(branch)
 }
@@ -167,7 +168,7 @@ fn mend_files(
     let git_dir = options.path.join(".git");
     let mended = mend::mend(
         &git_dir,
-        branch_or_main(&delivery.target),
+        branch_or_main(delivery.target()?),
         &delivery.address,
     )?;
     repair.lines.extend(mended.repaired);
@@ -209,7 +210,7 @@ pub(crate) fn after_fetch(
                 .lines
                 .push(format!("saved {saved} objects from damaged packs"));
         }
-        let commit = history::commit_of(&repository, delivery.target.commit)?;
+        let commit = history::commit_of(&repository, delivery.target()?.commit)?;
         integrity::is_complete(&repository, &[commit], stop)?;
         mend::drop_emptied_packs(&repository);
         repair.lines.push("fetched everything once more".to_owned());
@@ -224,7 +225,7 @@ pub(crate) fn after_fetch(
         };
         repair.lines.push(line);
     }
-    let commit = history::commit_of(&repository, delivery.target.commit)?;
+    let commit = history::commit_of(&repository, delivery.target()?.commit)?;
     for id in [commit, worktree::tree_of(&repository, commit)?] {
         let name = format!("refs/replace/{id}");
         if refs::find(&repository, &name).is_some() {
@@ -245,7 +246,7 @@ fn settle_head(
     repair: &mut Repair,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let branch = branch_or_main(&delivery.target);
+    let branch = branch_or_main(delivery.target()?);
     let head = refs::head(repository);
     let is_usable = match head {
         None => true,
@@ -278,7 +279,7 @@ fn settle_head(
 
 /// Puts the branch that HEAD is on back to the last delivery, if the branch is lost.
 fn anchor(repository: &gix::Repository, delivery: &Delivery, memory: &Memory) -> Result<()> {
-    let branch = branch_or_main(&delivery.target);
+    let branch = branch_or_main(delivery.target()?);
     let on = repository
         .head_name()
         .ok()
@@ -316,7 +317,7 @@ pub(crate) fn begin_beside(
     }
     repository::make_beside(
         &options.path,
-        branch_or_main(&delivery.target),
+        branch_or_main(delivery.target()?),
         &delivery.address,
     )
 }
@@ -336,10 +337,10 @@ pub(crate) fn finish_beside(
     );
     let memory = Memory::read(&old);
     let fetched = repository::open_beside(&options.path)?;
-    let commit = history::commit_of(&fetched, delivery.target.commit)?;
+    let commit = history::commit_of(&fetched, delivery.target()?.commit)?;
     integrity::is_complete(&fetched, &[commit], stop)?;
     let lost = mend::carry_over(&old, &new, stop)?;
-    let mended = mend::mend(&new, branch_or_main(&delivery.target), &delivery.address)?;
+    let mended = mend::mend(&new, branch_or_main(delivery.target()?), &delivery.address)?;
     let fetched = repository::open_beside(&options.path)?;
     mend::salvage(&fetched, stop)?;
     let mut lines = vec!["cloned anew".to_owned()];

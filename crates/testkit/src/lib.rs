@@ -8,9 +8,12 @@ pub mod state;
 pub mod trigger;
 
 pub mod files;
+pub mod http_backend;
+pub mod lfs;
 pub mod memory;
 pub mod proxy;
 pub mod repository;
+pub mod s3;
 pub mod slack;
 pub mod sshd;
 pub mod upload_pack;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gitbarge_core::config::RefName;
 use gitbarge_core::{
-    Delivery, Error, ErrorKind, FetchOptions, Held, Objects, Receipt, Result, Run, Sink, Target,
+    Delivery, Error, ErrorKind, FetchOptions, Held, LfsServer, Objects, PackRequest, PackStream,
+    Receipt, Result, Run, Sink, Target, Wanted,
 };
-use gitbarge_git::remote::Remote;
+use gitbarge_git::remote::{Asked, Remote};
 use gix::ObjectId;
 
 use crate::files::Files;
@@ -104,9 +105,9 @@ async fn rewritten_history_is_followed(sink: &impl SinkUnderTest, repository: &R
 async fn drift_is_noticed_and_repaired(sink: &impl SinkUnderTest, repository: &Repository) {
     let tip = tip(repository);
     sink.drift();
-    let (delivery, _) = delivery(repository).await;
+    let (delivery, _) = delivery(sink, repository).await;
     let drifted = held(sink).await;
-    assert!(!drifted.equals(&delivery.target), "{drifted:?}");
+    assert!(!drifted.equals(&delivery), "{drifted:?}");
     assert!(deliver(sink, repository).await.changed);
     assert_holds(sink, repository, tip).await;
 }
@@ -114,7 +115,7 @@ async fn drift_is_noticed_and_repaired(sink: &impl SinkUnderTest, repository: &R
 async fn without_objects_the_old_commit_stays(sink: &impl SinkUnderTest, repository: &Repository) {
     let old = tip(repository);
     repository.commit("main").write("lost", "").push();
-    let (delivery, run) = delivery(repository).await;
+    let (delivery, run) = delivery(sink, repository).await;
     let delivery = Delivery::new(
         delivery.target,
         delivery.refs,
@@ -132,7 +133,7 @@ async fn without_objects_the_old_commit_stays(sink: &impl SinkUnderTest, reposit
 async fn a_cancelled_delivery_changes_nothing(sink: &impl SinkUnderTest, repository: &Repository) {
     let old = tip(repository);
     repository.commit("main").write("later", "").push();
-    let (delivery, run) = delivery(repository).await;
+    let (delivery, run) = delivery(sink, repository).await;
     run.cancel_token().cancel();
     let error = sink.make().deliver(&delivery, &run).await;
     let error = error.expect_err("is cancelled");
@@ -141,19 +142,28 @@ async fn a_cancelled_delivery_changes_nothing(sink: &impl SinkUnderTest, reposit
 }
 
 async fn deliver(sink: &impl SinkUnderTest, repository: &Repository) -> Receipt {
-    let (delivery, run) = delivery(repository).await;
+    let (delivery, run) = delivery(sink, repository).await;
     let delivered = sink.make().deliver(&delivery, &run).await;
     delivered.expect("can be delivered")
 }
 
-async fn delivery(repository: &Repository) -> (Delivery, Run) {
+async fn delivery(sink: &impl SinkUnderTest, repository: &Repository) -> (Delivery, Run) {
     let run = Run::standalone("deliver");
     let source = UploadPack::source(repository.path());
     let main = RefName::new("main").expect("a branch may be called so");
-    let remote = Remote::open(&source, Some(&main), &run).await;
+    let wanted = sink.make().wanted();
+    let mut asked = Asked::from(Some(&main));
+    if let Wanted::Refs(patterns) = &wanted {
+        asked.patterns.push(patterns.clone());
+    }
+    let remote = Remote::open(&source, asked, &run).await;
     let remote = Arc::new(remote.expect("can be listed"));
     let target = remote.resolve().expect("has a branch `main`");
-    let delivery = Delivery::new(target, remote.refs(), source.address(), remote);
+    let refs = match wanted {
+        Wanted::Target => remote.refs(),
+        Wanted::Refs(patterns) => patterns.select(&remote.refs()).into(),
+    };
+    let delivery = Delivery::new(Some(target), refs, source.address(), remote);
     (delivery, run)
 }
 
@@ -180,6 +190,18 @@ struct Unreachable;
 #[async_trait]
 impl Objects for Unreachable {
     async fn fetch_into(&self, _: &Path, _: &Target, _: FetchOptions, _: &Run) -> Result<()> {
-        Err(Error::new(ErrorKind::Unreachable, "the network is gone"))
+        Err(gone())
     }
+
+    async fn pack(&self, _: PackRequest, _: &Run) -> Result<PackStream> {
+        Err(gone())
+    }
+
+    async fn lfs(&self, _: &Run) -> Result<Option<LfsServer>> {
+        Err(gone())
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Unreachable, "the network is gone")
 }

@@ -47,7 +47,12 @@ async fn the_tip_is_found_and_fetched(source: &Arc<dyn Source>, repository: &Rep
     assert_eq!(Some(target.commit), repository.id("refs/heads/main"));
 
     let copy = Repository::empty();
-    let delivery = Delivery::new(target.clone(), remote.refs(), source.address(), remote);
+    let delivery = Delivery::new(
+        Some(target.clone()),
+        remote.refs(),
+        source.address(),
+        remote,
+    );
     let fetched = delivery.fetch_into(copy.path(), FetchOptions::default(), &run);
     fetched.await.expect("can be fetched");
     assert_eq!(copy.files(target.commit), repository.files(target.commit));

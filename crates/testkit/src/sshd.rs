@@ -156,6 +156,16 @@ impl Sshd {
         &self.client_key
     }
 
+    /// A folder on the search path of its sessions, empty at first: programs of the server's own.
+    ///
+    /// # Panics
+    /// If the disk is full.
+    pub fn programs(&self) -> PathBuf {
+        let folder = self.dir.path().join("bin");
+        fs::create_dir_all(&folder).expect("there is space");
+        folder
+    }
+
     /// Lets another key in.
     ///
     /// # Panics
@@ -233,9 +243,10 @@ fn write_config(dir: &Path, host_keys: usize) -> PathBuf {
          PrintMotd no\n\
          MaxStartups 500\n\
          AcceptEnv GIT_PROTOCOL\n\
-         SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \"HOME={}\" \"PATH={}\"\n",
+         SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \"HOME={}\" \"PATH={}:{}\"\n",
         dir.join("authorized_keys").display(),
         dir.display(),
+        dir.join("bin").display(),
         std::env::var("PATH").expect("there is a search path"),
     );
     text.extend((0..host_keys).map(|n| {

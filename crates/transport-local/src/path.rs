@@ -1,10 +1,18 @@
 //! Reads `url`: a path, or a `file://` URL. Pure.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+/// What a path in a `file://` URL does not need to hide.
+const HIDDEN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The repository's path.
 ///
@@ -24,6 +32,12 @@ pub(crate) fn of_url(url: &str) -> Result<PathBuf, String> {
         Some((scheme, rest)) if is_scheme(scheme) => of_file_url(scheme, rest),
         _ => of_path(url),
     }
+}
+
+/// The `file://` URL of an absolute path.
+pub(crate) fn to_file_url(path: &Path) -> String {
+    let path = percent_encode(path.as_os_str().as_bytes(), HIDDEN);
+    format!("file://{path}")
 }
 
 fn of_file_url(scheme: &str, rest: &str) -> Result<PathBuf, String> {
@@ -67,9 +81,6 @@ fn is_scheme(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStrExt as _;
-    use std::path::Path;
-
     use super::*;
 
     #[test]
@@ -88,6 +99,14 @@ mod tests {
         }
         let bytes = of_url("file:///%ff").unwrap();
         assert_eq!(bytes.as_os_str().as_bytes(), b"/\xff");
+    }
+
+    #[test]
+    fn a_written_url_is_read_back() {
+        for path in [&b"/srv/x.git"[..], b"/srv/a b%20?c#d;e", b"/\xff\xc3\xa9"] {
+            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+            assert_eq!(of_url(&to_file_url(&path)), Ok(path));
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gitbarge_core::{Address, Connection, Error, ErrorKind, Result, Run, Service, Source};
+use gitbarge_core::{
+    Address, Connection, Error, ErrorKind, LfsServer, Result, Run, Service, Source,
+};
 use gitbarge_git::connection::over_streams;
 
 use crate::{child, path};
@@ -50,5 +52,15 @@ impl Source for LocalSource {
 
     fn address(&self) -> Address {
         self.address.clone()
+    }
+
+    /// The repository itself: its LFS objects lie in it.
+    async fn lfs(&self, _run: &Run) -> Result<Option<LfsServer>> {
+        let absolute = std::path::absolute(&self.path)
+            .map_err(|error| Error::io("there is no working directory", error))?;
+        Ok(Some(LfsServer {
+            url: path::to_file_url(&absolute),
+            headers: Vec::new(),
+        }))
     }
 }

@@ -3,6 +3,8 @@
 mod config;
 mod source;
 
+mod lfs;
+
 mod url;
 
 mod key;

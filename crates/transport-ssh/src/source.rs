@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gitbarge_core::{
-    Address, Connection, Error, ErrorKind, Problem, Result, Run, Service, Source, bounded,
+    Address, Connection, Error, ErrorKind, LfsServer, Problem, RemoteEnd, Result, Run, Service,
+    Source, bounded,
 };
 use gitbarge_git::connection::over_streams;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info};
 
-use crate::channel::{Surroundings, WarmPlace, execute};
+use crate::channel::{ChannelReader, ChannelWriter, Surroundings, WarmPlace, execute};
 use crate::config::{HostKeys, SshConfig};
 use crate::host_keys::{HostCheck, name};
 use crate::key::KeyText;
 use crate::known_hosts::look_up;
 use crate::learned;
+use crate::lfs;
 use crate::session::{Login, Session};
 use crate::url::SshUrl;
 use crate::wire::dial;
@@ -57,39 +59,56 @@ impl SshSource {
     }
 
     async fn open(&self, service: Service, run: &Run) -> Result<Connection> {
+        let command = format!("{} {}", service.as_str(), quoted(&self.url.path));
+        let (reader, writer, remote) = self.execute(&command, run).await?;
+        Ok(over_streams(reader, writer, &self.url.path, remote, run))
+    }
+
+    /// Runs a command on the warm session, or on a new one.
+    async fn execute(
+        &self,
+        command: &str,
+        run: &Run,
+    ) -> Result<(ChannelReader, ChannelWriter, RemoteEnd)> {
         let deadline = Instant::now() + self.config.connect_timeout;
         let place = self.config.key_place();
         let key = run
             .blocking("reading the key", move |_| place.read())
             .await?;
-        let command = format!("{} {}", service.as_str(), quoted(&self.url.path));
         let around = Surroundings {
             url: &self.url,
             idle_timeout: self.config.idle_timeout,
             warm: &self.warm,
             run,
         };
-        let mut streams = None;
         if let Some(session) = self.warm_session(&key).await {
             let opened = timeout(
                 self.config.connect_timeout / WARM_SHARE,
-                execute(session, &command, &around),
+                execute(session, command, &around),
             );
             match opened.await {
-                Ok(Ok(opened)) => streams = Some(opened),
+                Ok(Ok(opened)) => return Ok(opened),
                 Ok(Err(error)) => debug!(%error, "Warm session is dead; connecting anew."),
                 Err(_) => debug!("Warm session does not answer; connecting anew."),
             }
         }
-        let (reader, writer, remote) = match streams {
-            Some(streams) => streams,
-            None => {
-                let session = self.new_session(key, deadline, run).await?;
-                let opened = timeout_at(deadline, execute(session, &command, &around));
-                opened.await.map_err(|_| self.too_slow())??
-            }
-        };
-        Ok(over_streams(reader, writer, &self.url.path, remote, run))
+        let session = self.new_session(key, deadline, run).await?;
+        let opened = timeout_at(deadline, execute(session, command, &around));
+        opened.await.map_err(|_| self.too_slow())?
+    }
+
+    /// Asks the server where LFS objects are, as git-lfs does.
+    async fn find_lfs(&self, run: &Run) -> Result<LfsServer> {
+        let command = format!("git-lfs-authenticate {} download", quoted(&self.url.path));
+        let (reader, writer, remote) = self.execute(&command, run).await?;
+        let url = self.url.clone();
+        let read = run.blocking("asking for the LFS server", move |_| {
+            let found = lfs::read(reader, &remote, &url);
+            // It ends the command's input: to be dropped after the answer, and not by an async worker.
+            drop(writer);
+            found
+        });
+        Ok(read.await?.unwrap_or_else(|| lfs::guess(&self.url)))
     }
 
     /// The session of the last operation, if it has ended well and had the same key.
@@ -156,6 +175,16 @@ impl Source for SshSource {
 
     fn address(&self) -> Address {
         Address::new(&self.config.url)
+    }
+
+    async fn lfs(&self, run: &Run) -> Result<Option<LfsServer>> {
+        tokio::select! {
+            biased;
+            () = run.cancelled() => {
+                Err(Error::cancelled(format!("asking `{}` for its LFS server", self.url.server())))
+            }
+            server = self.find_lfs(run) => server.map(Some),
+        }
     }
 }
 

@@ -71,10 +71,15 @@ impl Lab {
         let held = sink.held(&run).await?;
         let remote = Arc::new(Remote::open(&source, Some(&reference), &run).await?);
         let target = remote.resolve()?;
-        let delivery = Delivery::new(target.clone(), remote.refs(), source.address(), remote);
+        let delivery = Delivery::new(
+            Some(target.clone()),
+            remote.refs(),
+            source.address(),
+            remote,
+        );
         let receipt = sink.deliver(&delivery, &run).await?;
         let after = sink.held(&run).await?;
-        assert!(after.equals(&target), "after {receipt:?}: {after:?}");
+        assert!(after.equals(&delivery), "after {receipt:?}: {after:?}");
         Ok(Synced { held, receipt })
     }
 
