@@ -1,0 +1,4 @@
+//! Tests of whole runs, against an S3 server and a folder.
+
+mod large;
+mod scene;
