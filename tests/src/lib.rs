@@ -257,7 +257,10 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// The built binary: beside the tests' own folder, or where `GITBARGE_BIN` says.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// If it was not built.
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("GITBARGE_BIN") {
         return path.into();
     }

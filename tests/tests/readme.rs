@@ -23,7 +23,7 @@ fn blocks(file: &Path, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_configuration_is_a_valid_one() {
+fn the_configurations_are_valid_ones() {
     let mut world = World::new();
     world.set(
         "SLACK_WEBHOOK_URL",
@@ -35,15 +35,18 @@ fn the_configuration_is_a_valid_one() {
         .arg(&key)
         .status();
     assert!(made.expect("ssh-keygen is installed").success());
+    world.set("SITE_TOKEN", "a token");
     world.set(
         "SITE_SSHKEY",
         fs::read_to_string(&key).expect("it was made"),
     );
     let shown = blocks(&project().join("README.md"), "toml");
-    assert_eq!(shown.len(), 1);
-    world.configure(&shown[0]);
-    let outcome = world.run(&["check"]);
-    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(shown.len(), 2);
+    for toml in &shown {
+        world.configure(toml);
+        let outcome = world.run(&["check"]);
+        assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ enum Chore {
     Tidy,
     /// Write docs/configuration.md from the configuration's types
     Docs(docs::Options),
-    /// Measure against git, over a loopback sshd
+    /// Measure against git, and against the tools that gitbarge replaces
     Bench(bench::Options),
     /// Make a crate for a new plugin
     NewPlugin(new_plugin::Options),
@@ -94,4 +94,21 @@ fn write(path: &Path, text: &str) -> Outcome {
             .map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
     }
     std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_bench_need_not_be_said() {
+        for line in [
+            "bench --write",
+            "bench checkout --write",
+            "bench s3 --large",
+        ] {
+            let words = std::iter::once("xtask").chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) fn run() -> Outcome {
     ))
 }
 
-/// Dependencies point one way: core ← git ← plugins and engine; everything ← cli.
+/// Dependencies point one way: core ← git, lfs ← plugins and engine; everything ← cli.
 fn directions(package: &Package) -> Vec<String> {
     let own = short(&package.name);
     let mut problems = Vec::new();
@@ -79,10 +79,12 @@ fn may_depend(own: &str, other: &str, is_dev: bool) -> bool {
         "xtask" | "tests" => true,
         "cli" => true,
         "core" => false,
-        "git" => other == "core",
+        "git" | "lfs" => other == "core",
         // Lists refs and fetches once for several sinks.
         "engine" | "testkit" => matches!(other, "core" | "git"),
-        _ => matches!(other, "core" | "git"),
+        // The example of a sink shows it with a source.
+        _ if own.starts_with("sink-") && other.starts_with("transport-") => is_dev,
+        _ => matches!(other, "core" | "git" | "lfs"),
     }
 }
 
@@ -221,7 +223,11 @@ mod tests {
     fn dependencies_point_one_way() {
         assert!(may_depend("git", "core", false));
         assert!(!may_depend("core", "git", false));
-        assert!(!may_depend("sink-checkout", "transport-local", true));
+        assert!(may_depend("sink-s3", "lfs", false));
+        assert!(!may_depend("lfs", "git", false));
+        assert!(!may_depend("sink-checkout", "transport-local", false));
+        assert!(may_depend("sink-s3", "transport-local", true));
+        assert!(!may_depend("sink-s3", "sink-checkout", true));
         assert!(!may_depend("sink-checkout", "engine", false));
         assert!(!may_depend("sink-checkout", "testkit", false));
         assert!(may_depend("sink-checkout", "testkit", true));

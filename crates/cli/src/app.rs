@@ -46,5 +46,8 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Alert(AlertCommand::Test(verb)) => run!(alert, verb),
         Command::Plugins(verb) => run!(plugins, verb),
         Command::Schema(verb) => run!(schema, verb),
+        Command::Verify(verb) => run!(verify, verb),
+        Command::MirrorGitToS3(verb) => run!(mirror_git_to_s3, verb),
+        Command::LfsAgent(verb) => run!(lfs_agent, verb),
     }
 }

@@ -8,11 +8,14 @@ use crate::verbs::alert::TestArgs;
 use crate::verbs::check::CheckArgs;
 use crate::verbs::history::HistoryArgs;
 use crate::verbs::init::InitArgs;
+use crate::verbs::lfs_agent::LfsAgentArgs;
+use crate::verbs::mirror_git_to_s3::MirrorArgs;
 use crate::verbs::plugins::PluginsArgs;
 use crate::verbs::run::RunArgs;
 use crate::verbs::schema::SchemaArgs;
 use crate::verbs::status::StatusArgs;
 use crate::verbs::sync::SyncArgs;
+use crate::verbs::verify::VerifyArgs;
 
 /// Carries git repositories from where they are pushed to where they are used.
 #[derive(Debug, Parser)]
@@ -54,6 +57,13 @@ pub(crate) enum Command {
     Plugins(Verb<PluginsArgs>),
     /// Print the JSON Schema of the configuration, for editors
     Schema(Verb<SchemaArgs>),
+    /// Read a target back, and see to it that it is whole
+    Verify(Verb<VerifyArgs>),
+    /// Mirror repositories to buckets, with the arguments of mirror-git-to-s3
+    #[command(name = "mirror-git-to-s3")]
+    MirrorGitToS3(Verb<MirrorArgs>),
+    /// Give git-lfs the files of a mirror: a custom transfer agent
+    LfsAgent(Verb<LfsAgentArgs>),
 }
 
 /// The verbs about alerters.

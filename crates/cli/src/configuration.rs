@@ -35,7 +35,7 @@ pub(crate) fn try_load(common: &Common) -> Result<Config, Vec<Problem>> {
         files,
         environment: env::vars_os().filter_map(text).collect(),
         overrides: common.set.clone(),
-        default_state: state_home().map(|home| home.join("gitbarge")),
+        default_state: default_state(),
     };
     loader.load()
 }
@@ -69,6 +69,11 @@ pub(crate) fn select<'c>(
     }
     let is_meant = |pipeline: &&Pipeline| names.is_empty() || names.contains(&pipeline.name);
     Ok(config.pipelines.iter().filter(is_meant).collect())
+}
+
+/// The folder of the state, where nothing else is said.
+pub(crate) fn default_state() -> Option<PathBuf> {
+    state_home().map(|home| home.join("gitbarge"))
 }
 
 fn found() -> Option<PathBuf> {

@@ -2,7 +2,9 @@
 
 use gitbarge_alert_slack as _;
 use gitbarge_sink_checkout as _;
+use gitbarge_sink_s3 as _;
 use gitbarge_state_file as _;
+use gitbarge_transport_http as _;
 use gitbarge_transport_local as _;
 use gitbarge_transport_ssh as _;
 use gitbarge_trigger_poll as _;
@@ -13,6 +15,6 @@ mod tests {
     fn every_plugin_of_this_binary_is_known() {
         let docs = gitbarge_core::config::catalogue();
         let names: Vec<&str> = docs.iter().map(|doc| doc.name.as_str()).collect();
-        insta::assert_snapshot!(names.join(" "), @"source.local source.ssh sink.checkout trigger.poll alert.slack state.file");
+        insta::assert_snapshot!(names.join(" "), @"source.http source.local source.ssh sink.checkout sink.s3 trigger.poll alert.slack state.file");
     }
 }

@@ -42,7 +42,8 @@ pub(crate) fn run(args: SyncArgs, common: &Common, terminal: &Terminal) -> Exit 
     })
 }
 
-async fn sync(
+/// Runs these pipelines once, and shows what came of it.
+pub(crate) async fn sync(
     config: &Config,
     chosen: &[&Pipeline],
     json: bool,

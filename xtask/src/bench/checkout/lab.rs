@@ -133,23 +133,6 @@ impl Lab {
         Ok(())
     }
 
-    /// How long a command takes, in seconds.
-    pub(super) fn time(&self, command: &mut Command) -> Outcome<f64> {
-        let begun = Instant::now();
-        let output = command
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|e| format!("cannot run {command:?}: {e}"))?;
-        let took = begun.elapsed().as_secs_f64();
-        if output.status.success() {
-            return Ok(took);
-        }
-        Err(format!(
-            "{command:?} failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        ))
-    }
-
     /// Starts the daemon on a checkout that is equal to the remote.
     pub(super) fn daemon(&self, name: &str) -> Outcome<Daemon> {
         let mut command = self.gitbarge(&["run"], name);
@@ -186,26 +169,6 @@ impl Lab {
         }
         Err("the daemon has not run often enough in a minute".to_owned())
     }
-
-    /// The most anonymous memory that a command has at any time, in MiB.
-    pub(super) fn peak_anonymous(&self, command: &mut Command) -> Outcome<f64> {
-        let child = command.stdout(Stdio::null()).spawn();
-        let mut child = child.map_err(|e| format!("cannot run {command:?}: {e}"))?;
-        let mut peak = 0.0_f64;
-        while child.try_wait().map_err(|e| e.to_string())?.is_none() {
-            peak = peak.max(anonymous(child.id()).unwrap_or_default());
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(peak)
-    }
-}
-
-/// `RssAnon` of a process in MiB. Source: proc_pid_status(5).
-fn anonymous(process: u32) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
-    let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes / 1024.0)
 }
 
 fn path(file: usize) -> String {
