@@ -1,13 +1,7 @@
 //! What Slack's answers mean.
 
-use std::time::Duration;
-
-use gitbarge_core::{Error, ErrorKind, Result, Secret};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use gitbarge_core::{Error, ErrorKind, Result, Secret, retry_after};
 use reqwest::{Response, StatusCode};
-
-/// A server that asks for more would silence alerts for good.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// The longest body that can be one of Slack's error codes, such as `no_service`.
 const LONGEST_CODE: u64 = 60;
@@ -21,10 +15,7 @@ pub(crate) async fn judge(answer: Response, host: &str, webhook_url: &Secret) ->
     let wait = retry_after(answer.headers());
     let code = error_code(answer).await;
     let error = refusal(status, code.as_deref(), host, webhook_url);
-    Err(match wait {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    })
+    Err(error.with_retry_after(wait))
 }
 
 /// The request got no answer.
@@ -64,11 +55,6 @@ fn refusal(status: StatusCode, code: Option<&str>, host: &str, webhook_url: &Sec
             "make a new incoming webhook, or unarchive its channel, and correct `webhook_url`",
         ),
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
-    Some(Duration::from_secs(seconds.ok()?).min(LONGEST_WAIT))
 }
 
 /// Slack's own codes only: a proxy's page may quote the URL.
@@ -121,18 +107,5 @@ mod tests {
             error.to_string(),
             "`hooks.slack.com` refused the webhook url from environment variable `HOOK`: 404 (no_service)"
         );
-    }
-
-    #[test]
-    fn a_wait_is_read_and_bounded() {
-        let wait = |text: &'static str| {
-            retry_after(&HeaderMap::from_iter([(
-                RETRY_AFTER,
-                text.parse().unwrap(),
-            )]))
-        };
-        assert_eq!(wait("30"), Some(Duration::from_secs(30)));
-        assert_eq!(wait("99999999"), Some(LONGEST_WAIT));
-        assert_eq!(wait("Wed, 21 Oct 2026 07:28:00 GMT"), None);
     }
 }

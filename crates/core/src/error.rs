@@ -1,6 +1,7 @@
 //! The one error that crosses the plugin line.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -170,8 +171,8 @@ impl Error {
 
     /// The peer asked not to be tried again before this has passed.
     #[must_use]
-    pub fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    pub fn with_retry_after(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.retry_after = wait.into();
         self
     }
 
@@ -201,6 +202,16 @@ impl Error {
     /// How long the peer asked to wait before another try.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Puts it into an I/O error, for what reads or writes. Never `Interrupted`, which the standard library would try again.
+    pub fn into_io(self) -> io::Error {
+        let kind = match self.kind {
+            ErrorKind::Timeout => io::ErrorKind::TimedOut,
+            ErrorKind::Unreachable => io::ErrorKind::ConnectionAborted,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
     }
 
     /// The failure as users see it: the message with its causes, redacted and bounded.

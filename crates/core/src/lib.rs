@@ -17,9 +17,11 @@ pub mod bounded;
 pub mod duration;
 mod error;
 pub mod redact;
+mod retry_after;
 mod run;
 mod secret;
 pub mod size;
+pub mod timeouts;
 
 pub use address::Address;
 pub use alert::{Alert, Alerter, Event, Notice};
@@ -32,6 +34,7 @@ pub use plugin::{
     StatePlugin, TriggerPlugin, registered,
 };
 pub use ref_patterns::RefPatterns;
+pub use retry_after::retry_after;
 pub use run::{Gauge, Progress, Run, panic_error};
 pub use secret::{Secret, SecretText};
 pub use sink::{

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc;
 
-use crate::{Error, ErrorKind, Result};
+use crate::Result;
 
 /// The bytes of a pack, as they come.
 ///
@@ -43,7 +43,7 @@ impl Read for PackStream {
         while self.current.is_empty() {
             match self.chunks.blocking_recv() {
                 Some(Ok(chunk)) => self.current = chunk,
-                Some(Err(error)) => return Err(into_io(error)),
+                Some(Err(error)) => return Err(error.into_io()),
                 None => return Ok(0),
             }
         }
@@ -53,19 +53,10 @@ impl Read for PackStream {
     }
 }
 
-/// Never `Interrupted`, which the standard library would try again.
-fn into_io(error: Error) -> io::Error {
-    let kind = match error.kind() {
-        ErrorKind::Timeout => io::ErrorKind::TimedOut,
-        ErrorKind::Unreachable => io::ErrorKind::ConnectionAborted,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Error, ErrorKind};
 
     #[tokio::test]
     async fn it_is_read_whole_and_its_error_comes_last() {

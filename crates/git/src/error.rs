@@ -166,11 +166,7 @@ fn known_cause(error: &gix::Error) -> Option<Error> {
         let io = cause.downcast_ref::<std::io::Error>()?;
         let inner = io.get_ref()?.downcast_ref::<Error>()?;
         let failure = inner.failure();
-        let error = Error::new(failure.kind, failure.message);
-        let error = match inner.retry_after() {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
-        };
+        let error = Error::new(failure.kind, failure.message).with_retry_after(inner.retry_after());
         Some(match failure.hint {
             Some(hint) => error.with_hint(hint),
             None => error,

@@ -1,15 +1,9 @@
 //! What answers of servers mean.
 
-use std::time::{Duration, SystemTime};
-
-use gitbarge_core::{Error, ErrorKind};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use gitbarge_core::{Error, ErrorKind, retry_after};
 use reqwest::{Response, StatusCode};
 
 use crate::Object;
-
-/// A server that asks for more would silence a pipeline for good.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// What the batch API's refusal means.
 ///
@@ -38,7 +32,7 @@ pub(crate) fn of_batch(response: &Response, host: &str) -> Error {
             &format!("{host} answered {code} to the request for LFS objects"),
         ),
     };
-    patient(error, response.headers())
+    error.with_retry_after(retry_after(response.headers()))
 }
 
 /// What a refused download means.
@@ -60,7 +54,7 @@ pub(crate) fn of_download(response: &Response, object: Object, host: &str) -> Er
             &format!("{host} answered {code} to the request for LFS object {name}"),
         ),
     };
-    patient(error, response.headers())
+    error.with_retry_after(retry_after(response.headers()))
 }
 
 /// What the batch API says about one object; `said` is its own message, fit to print.
@@ -112,28 +106,6 @@ fn other(status: StatusCode, message: &str) -> Error {
     }
 }
 
-fn patient(error: Error, headers: &HeaderMap) -> Error {
-    match retry_after(headers) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
-}
-
-/// How long the server asks to wait: in seconds, or until a time (RFC 9110, section 10.2.3).
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-            SystemTime::from(until)
-                .duration_since(SystemTime::now())
-                .unwrap_or_default()
-        }
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,20 +137,5 @@ mod tests {
                 "{message}"
             );
         }
-    }
-
-    #[test]
-    fn a_wait_is_seconds_or_a_time_and_bounded() {
-        let wait = |text: &str| {
-            retry_after(&HeaderMap::from_iter([(
-                RETRY_AFTER,
-                text.parse().unwrap(),
-            )]))
-        };
-        assert_eq!(wait("30"), Some(Duration::from_secs(30)));
-        assert_eq!(wait("99999999"), Some(LONGEST_WAIT));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("Wed, 21 Oct 2099 07:28:00 GMT"), Some(LONGEST_WAIT));
-        assert_eq!(wait("soon"), None);
     }
 }

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gitbarge_core::{Error, ErrorKind, Result, Run};
+use gitbarge_core::{Error, ErrorKind, Result, Run, retry_after};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
-
-use crate::answer::retry_after;
 
 /// How often a request is sent again after the server has failed or asked to slow down.
 const RETRIES: u32 = 3;

@@ -5,15 +5,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitbarge_core::redact::shorten;
-use gitbarge_core::{Error, ErrorKind, Result, Service};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use gitbarge_core::{Error, ErrorKind, Result, Service, retry_after};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
 
 use crate::client::Caller;
 
-/// A server that asks for more would stop the pipeline for good.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 /// How much of what the server says goes into a message, in characters.
 const MOST_WORDS: usize = 300;
 /// How much of it is read, in bytes, and how long that may take.
@@ -60,10 +58,7 @@ pub(crate) async fn judge(
         None
     };
     let error = refusal(status, said.as_deref(), base, &caller.hint);
-    Err(match wait {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    })
+    Err(error.with_retry_after(wait))
 }
 
 /// Without its parameters, such as the charset.
@@ -114,12 +109,6 @@ fn refusal(status: StatusCode, said: Option<&str>, base: &Url, hint: &str) -> Er
             .with_hint("look at the server; gitbarge tries again by itself"),
         _ => answered(ErrorKind::Protocol, ""),
     }
-}
-
-/// Seconds only: the servers that slow clients down say it so.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
-    Some(Duration::from_secs(seconds.ok()?).min(LONGEST_WAIT))
 }
 
 /// What the server says in plain words, unless it repeats a secret.
@@ -194,19 +183,6 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Protocol);
         assert!(error.to_string().contains("a web page"), "{error}");
         assert!(not_smart(&base(), "text/plain").failure().hint.is_some());
-    }
-
-    #[test]
-    fn a_wait_is_read_and_bounded() {
-        let wait = |text: &'static str| {
-            retry_after(&HeaderMap::from_iter([(
-                RETRY_AFTER,
-                text.parse().unwrap(),
-            )]))
-        };
-        assert_eq!(wait("30"), Some(Duration::from_secs(30)));
-        assert_eq!(wait("99999999"), Some(LONGEST_WAIT));
-        assert_eq!(wait("soon"), None);
     }
 
     #[test]

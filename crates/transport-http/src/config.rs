@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitbarge_core::{Address, PluginConfig, Problem, Secret, Source, duration};
+use gitbarge_core::{Address, PluginConfig, Problem, Secret, Source, duration, timeouts};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -33,44 +33,16 @@ pub struct HttpConfig {
     pub headers: BTreeMap<String, Secret>,
     /// How long it may take to connect.
     #[serde(
-        default = "default_connect_timeout",
+        default = "timeouts::connect",
         deserialize_with = "duration::deserialize"
     )]
-    #[schemars(
-        schema_with = "duration::schema",
-        default = "default_connect_timeout_text"
-    )]
+    #[schemars(schema_with = "duration::schema", default = "timeouts::connect_text")]
     pub connect_timeout: Duration,
     /// How long the server may say nothing while it is waited for.
-    #[serde(
-        default = "default_idle_timeout",
-        deserialize_with = "duration::deserialize"
-    )]
-    #[schemars(
-        schema_with = "duration::schema",
-        default = "default_idle_timeout_text"
-    )]
+    #[serde(default = "timeouts::idle", deserialize_with = "duration::deserialize")]
+    #[schemars(schema_with = "duration::schema", default = "timeouts::idle_text")]
     pub idle_timeout: Duration,
 }
-
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(15)
-}
-
-fn default_connect_timeout_text() -> &'static str {
-    "15s"
-}
-
-fn default_idle_timeout() -> Duration {
-    Duration::from_secs(60)
-}
-
-fn default_idle_timeout_text() -> &'static str {
-    "60s"
-}
-
-/// Beyond a day, a timeout is none.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl HttpConfig {
     /// A repository that everybody may read, and defaults for everything else.
@@ -81,8 +53,8 @@ impl HttpConfig {
             password: None,
             token: None,
             headers: BTreeMap::new(),
-            connect_timeout: default_connect_timeout(),
-            idle_timeout: default_idle_timeout(),
+            connect_timeout: timeouts::connect(),
+            idle_timeout: timeouts::idle(),
         }
     }
 
@@ -107,14 +79,7 @@ impl HttpConfig {
                 None
             }
         };
-        for (key, timeout) in [
-            ("connect_timeout", self.connect_timeout),
-            ("idle_timeout", self.idle_timeout),
-        ] {
-            if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-                problems.push(Problem::new(key, "the timeout is not between 0s and a day"));
-            }
-        }
+        problems.extend(timeouts::problems(self.connect_timeout, self.idle_timeout));
         match (url, credentials) {
             (Some(url), Some(credentials)) if problems.is_empty() => Ok((url, credentials)),
             _ => Err(problems),

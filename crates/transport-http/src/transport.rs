@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use gitbarge_core::{Error, ErrorKind, Result, Run, Service};
+use gitbarge_core::{Error, Result, Run, Service};
 use gix::bstr::BStr;
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::blocking_io::{RequestWriter, SetServiceResponse, Transport};
@@ -238,15 +238,6 @@ impl Exchange {
                 result = work => result,
             }
         });
-        result.map_err(into_io)
+        result.map_err(Error::into_io)
     }
-}
-
-/// The kind is never `Interrupted`: readers would try again.
-fn into_io(error: Error) -> io::Error {
-    let kind = match error.kind() {
-        ErrorKind::Timeout => io::ErrorKind::TimedOut,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitbarge_core::{PluginConfig, Problem, Result, Source, duration};
+use gitbarge_core::{PluginConfig, Problem, Result, Source, duration, timeouts};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,23 +16,9 @@ pub struct LocalConfig {
     /// A path, or a `file://` URL. A relative path begins at the working directory.
     pub url: String,
     /// How long git may say nothing before the operation fails with `timeout`.
-    #[serde(
-        default = "default_idle_timeout",
-        deserialize_with = "duration::deserialize"
-    )]
-    #[schemars(
-        schema_with = "duration::schema",
-        default = "default_idle_timeout_text"
-    )]
+    #[serde(default = "timeouts::idle", deserialize_with = "duration::deserialize")]
+    #[schemars(schema_with = "duration::schema", default = "timeouts::idle_text")]
     pub idle_timeout: Duration,
-}
-
-fn default_idle_timeout() -> Duration {
-    Duration::from_secs(60)
-}
-
-fn default_idle_timeout_text() -> &'static str {
-    "60s"
 }
 
 impl PluginConfig<dyn Source> for LocalConfig {

@@ -181,7 +181,7 @@ impl Operation {
     fn ended(&self) -> io::Error {
         let session = self.at_the_end.as_ref().map(|(session, _)| session);
         if session.is_some_and(Session::is_closed) {
-            into_io(lost(&self.server))
+            lost(&self.server).into_io()
         } else {
             io::ErrorKind::BrokenPipe.into()
         }
@@ -206,19 +206,9 @@ impl Operation {
         });
         result.map_err(|error| {
             self.failed.store(true, Ordering::Relaxed);
-            into_io(error)
+            error.into_io()
         })
     }
-}
-
-/// A read that was cancelled is not `Interrupted`: the standard library would try it again.
-fn into_io(error: Error) -> io::Error {
-    let kind = match error.kind() {
-        ErrorKind::Timeout => io::ErrorKind::TimedOut,
-        ErrorKind::Unreachable => io::ErrorKind::ConnectionAborted,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }
 
 impl Drop for Operation {

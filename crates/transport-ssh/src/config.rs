@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use gitbarge_core::{PluginConfig, Problem, Secret, Source, duration};
+use gitbarge_core::{PluginConfig, Problem, Secret, Source, duration, timeouts};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
@@ -36,23 +36,14 @@ pub struct SshConfig {
     pub known_hosts: Option<PathBuf>,
     /// How long it may take to connect and to log in.
     #[serde(
-        default = "default_connect_timeout",
+        default = "timeouts::connect",
         deserialize_with = "duration::deserialize"
     )]
-    #[schemars(
-        schema_with = "duration::schema",
-        default = "default_connect_timeout_text"
-    )]
+    #[schemars(schema_with = "duration::schema", default = "timeouts::connect_text")]
     pub connect_timeout: Duration,
     /// How long the server may say nothing while it is waited for.
-    #[serde(
-        default = "default_idle_timeout",
-        deserialize_with = "duration::deserialize"
-    )]
-    #[schemars(
-        schema_with = "duration::schema",
-        default = "default_idle_timeout_text"
-    )]
+    #[serde(default = "timeouts::idle", deserialize_with = "duration::deserialize")]
+    #[schemars(schema_with = "duration::schema", default = "timeouts::idle_text")]
     pub idle_timeout: Duration,
 }
 
@@ -75,25 +66,6 @@ fn default_host_keys_text() -> &'static str {
     "accept_new"
 }
 
-fn default_connect_timeout() -> Duration {
-    Duration::from_secs(15)
-}
-
-fn default_connect_timeout_text() -> &'static str {
-    "15s"
-}
-
-fn default_idle_timeout() -> Duration {
-    Duration::from_secs(60)
-}
-
-fn default_idle_timeout_text() -> &'static str {
-    "60s"
-}
-
-/// Beyond a day, a timeout is none.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-
 impl SshConfig {
     /// A repository and its key, and defaults for everything else.
     pub fn new(url: impl Into<String>, key: Secret) -> Self {
@@ -103,8 +75,8 @@ impl SshConfig {
             passphrase: None,
             host_keys: default_host_keys(),
             known_hosts: None,
-            connect_timeout: default_connect_timeout(),
-            idle_timeout: default_idle_timeout(),
+            connect_timeout: timeouts::connect(),
+            idle_timeout: timeouts::idle(),
         }
     }
 
@@ -124,14 +96,7 @@ impl SshConfig {
                 Problem::new("host_keys", message)
             }));
         }
-        for (key, timeout) in [
-            ("connect_timeout", self.connect_timeout),
-            ("idle_timeout", self.idle_timeout),
-        ] {
-            if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-                problems.push(Problem::new(key, "the timeout is not between 0s and a day"));
-            }
-        }
+        problems.extend(timeouts::problems(self.connect_timeout, self.idle_timeout));
         problems
     }
 
@@ -293,7 +258,7 @@ mod tests {
             "SHA256:AAAA".to_owned(),
         ]);
         config.connect_timeout = Duration::ZERO;
-        config.idle_timeout = LONGEST_TIMEOUT + Duration::from_secs(1);
+        config.idle_timeout = Duration::from_secs(25 * 60 * 60);
         let problems = config.build().err().unwrap();
         let expected = [
             "url",
