@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use gitbarge_testkit::repository::{git, printed};
+use gitbarge_testkit::repository::{Repository, git, printed};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -55,6 +55,24 @@ impl World {
     /// Sets a variable for the binary.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.variables.push((name.to_owned(), value.into()));
+    }
+
+    /// The tables of a pipeline that checks a repository of this machine out at the path of its name; `keys` are more of its keys.
+    pub fn pipeline(&self, name: &str, repository: &Repository, keys: &str) -> String {
+        format!(
+            r#"
+            [pipeline.{name}]
+            {keys}
+            [pipeline.{name}.source]
+            type = "local"
+            url = "{source}"
+            [pipeline.{name}.sink.runner]
+            type = "checkout"
+            path = "{target}"
+            "#,
+            source = repository.path().display(),
+            target = self.path(name).display(),
+        )
     }
 
     /// Writes the configuration file; the state lies in this world.

@@ -7,21 +7,8 @@ use gitbarge_tests::{World, until};
 
 fn world(repository: &Repository) -> World {
     let world = World::new();
-    world.configure(&format!(
-        r#"
-        [pipeline.site.source]
-        type = "local"
-        url = "{source}"
-        [pipeline.site.trigger.every]
-        type = "poll"
-        every = "200ms"
-        [pipeline.site.sink.runner]
-        type = "checkout"
-        path = "{target}"
-        "#,
-        source = repository.path().display(),
-        target = world.path("site").display(),
-    ));
+    let clock = r#"trigger.every = { type = "poll", every = "200ms" }"#;
+    world.configure(&world.pipeline("site", repository, clock));
     world
 }
 

@@ -7,20 +7,7 @@ use gitbarge_tests::World;
 
 fn world(repository: &Repository, more: &str) -> World {
     let world = World::new();
-    world.configure(&format!(
-        r#"
-        [pipeline.site]
-        {more}
-        [pipeline.site.source]
-        type = "local"
-        url = "{source}"
-        [pipeline.site.sink.runner]
-        type = "checkout"
-        path = "{target}"
-        "#,
-        source = repository.path().display(),
-        target = world.path("site").display(),
-    ));
+    world.configure(&world.pipeline("site", repository, more));
     world
 }
 

@@ -16,21 +16,20 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{ChildStdout, Command};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::io::ReaderStream;
 
 use rest::{End, Rest};
+
+use crate::serving::Serving;
 
 /// A server of the repositories below a folder; it ends when dropped.
 ///
 /// A request that stops in the middle of a command gets no answer, as if the rest were still to come.
 pub struct GitHttp {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    serving: JoinHandle<()>,
+    serving: Serving,
 }
 
 /// What a request must have to be let in.
@@ -101,9 +100,6 @@ impl GitHttp {
     /// # Panics
     /// If the loopback interface has no free port.
     pub async fn start(root: &Path) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("the loopback interface has free ports");
-        let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
             root: root.to_owned(),
             door: Mutex::default(),
@@ -115,21 +111,13 @@ impl GitHttp {
             .fallback(answer)
             .layer(DefaultBodyLimit::disable())
             .with_state(shared.clone());
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, router)
-                .await
-                .expect("serves until it is dropped");
-        });
-        Self {
-            address,
-            shared,
-            serving,
-        }
+        let serving = Serving::start(router).await;
+        Self { shared, serving }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.serving.address
     }
 
     /// The URL of a repository below the root.
@@ -137,7 +125,7 @@ impl GitHttp {
     /// # Panics
     /// If it is not below the root.
     pub fn url(&self, repository: &Path) -> String {
-        self.url_at(self.address, repository)
+        self.url_at(self.serving.address, repository)
     }
 
     /// The same by way of a proxy before the server.
@@ -168,12 +156,6 @@ impl GitHttp {
     /// All requests so far.
     pub fn requests(&self) -> Vec<Requested> {
         self.shared.requests.borrow().clone()
-    }
-}
-
-impl Drop for GitHttp {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

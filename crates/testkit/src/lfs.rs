@@ -5,7 +5,7 @@ mod pieces;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -15,12 +15,12 @@ use axum::response::{IntoResponse as _, Response};
 use gitbarge_core::{LfsServer, Secret};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 pub use behaviour::{Answer, Behaviour, Content};
 use pieces::{PIECE, Pieces};
+
+use crate::serving::Serving;
 
 /// What opens the batch API: `me` and a password, in Base64. It must never show up in a message, a log or an error.
 pub const CREDENTIALS: &str = "Basic bWU6bGZzc2VjcmV0NDI=";
@@ -29,9 +29,8 @@ pub const TICKET: &str = "ticketsecret42";
 
 /// An LFS server; it ends when dropped.
 pub struct LfsHost {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    serving: JoinHandle<()>,
+    serving: Serving,
 }
 
 /// A request that arrived.
@@ -50,7 +49,7 @@ pub struct Received {
 }
 
 struct Shared {
-    address: SocketAddr,
+    address: OnceLock<SocketAddr>,
     behaviour: Mutex<Behaviour>,
     objects: Mutex<HashMap<String, Stored>>,
     received: watch::Sender<Vec<Received>>,
@@ -69,26 +68,16 @@ impl LfsHost {
     /// # Panics
     /// If the loopback interface has no free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("the loopback interface has free ports");
-        let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
-            address,
+            address: OnceLock::new(),
             behaviour: Mutex::default(),
             objects: Mutex::default(),
             received: watch::Sender::default(),
         });
         let router = Router::new().fallback(receive).with_state(shared.clone());
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, router)
-                .await
-                .expect("serves until it is dropped");
-        });
-        Self {
-            address,
-            shared,
-            serving,
-        }
+        let serving = Serving::start(router).await;
+        shared.address.get_or_init(|| serving.address);
+        Self { shared, serving }
     }
 
     /// The server and what opens it, as a source names it.
@@ -108,17 +97,17 @@ impl LfsHost {
 
     /// The endpoint, below which the batch API is.
     pub fn url(&self) -> String {
-        format!("http://{}/site.git/info/lfs", self.address)
+        format!("http://{}/site.git/info/lfs", self.serving.address)
     }
 
     /// Where objects can be had without a key: `<url>/<name>`.
     pub fn open_url(&self) -> String {
-        format!("http://{}/open", self.address)
+        format!("http://{}/open", self.serving.address)
     }
 
     /// The address of a mirror of its objects, in the layout of buckets: `<url>/lfs/objects/aa/bb/<name>`.
     pub fn mirror_url(&self) -> String {
-        format!("http://{}/mirror", self.address)
+        format!("http://{}/mirror", self.serving.address)
     }
 
     /// Stores an object; returns its SHA-256.
@@ -168,12 +157,6 @@ impl LfsHost {
         let mut received = self.shared.received.subscribe();
         let found = received.wait_for(|all| all.iter().any(&wanted)).await;
         found.expect("the server is up");
-    }
-}
-
-impl Drop for LfsHost {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 
@@ -307,7 +290,8 @@ impl Shared {
             let message = format!("Object cannot be had with {CREDENTIALS}");
             return json!({ "oid": name, "size": asked["size"], "error": { "code": code, "message": message } });
         }
-        let own = format!("http://{}/objects", self.address);
+        let address = self.address.wait();
+        let own = format!("http://{address}/objects");
         let href = behaviour.href.as_ref().unwrap_or(&own);
         let mut download = json!({ "href": format!("{href}/{name}") });
         if behaviour.tickets {

@@ -17,3 +17,5 @@ pub mod s3;
 pub mod slack;
 pub mod sshd;
 pub mod upload_pack;
+
+mod serving;

@@ -3,7 +3,6 @@
 mod rules;
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,9 +20,11 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 pub use rules::{Fault, Rule};
+
+use crate::serving::Serving;
 
 /// The id of the one key that is let in.
 pub const ACCESS_KEY: &str = "AKIAGITBARGETESTKIT";
@@ -41,9 +42,8 @@ pub struct S3Server {
 
 /// One address, and what is behind it.
 struct Side {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    serving: JoinHandle<()>,
+    serving: Serving,
 }
 
 /// A request that arrived.
@@ -99,13 +99,13 @@ impl S3Server {
 
     /// The URL that clients take as their endpoint.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.store.address)
+        format!("http://{}", self.store.serving.address)
     }
 
     /// The URL of the bucket [`BUCKET`] for anonymous readers: `GET` and `HEAD` of objects, with the headers that they were
     /// written with. No fault is met there.
     pub fn web_url(&self) -> String {
-        format!("http://{}/{BUCKET}", self.web.address)
+        format!("http://{}/{BUCKET}", self.web.serving.address)
     }
 
     /// All requests of anonymous readers so far.
@@ -217,9 +217,6 @@ impl Side {
         ignores_conditions: Arc<AtomicBool>,
         is_web: bool,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("the loopback interface has free ports");
-        let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
             service,
             root: root.to_owned(),
@@ -230,18 +227,8 @@ impl Side {
             ignores_conditions,
             is_web,
         });
-        let serving = tokio::spawn(serve(listener, shared.clone()));
-        Self {
-            address,
-            shared,
-            serving,
-        }
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        self.serving.abort();
+        let serving = Serving::listen(|listener| serve(listener, shared.clone())).await;
+        Self { shared, serving }
     }
 }
 

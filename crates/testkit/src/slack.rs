@@ -1,6 +1,5 @@
 //! A stand-in for Slack's incoming webhooks, as strict about its limits as the real one.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -9,20 +8,18 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::alerter::{Mood, Receiver};
+use crate::serving::Serving;
 
 /// What stands in the webhook's URL and must never show up in a message, a log or an error.
 pub const WEBHOOK_SECRET: &str = "T000/B000/slacksecret42";
 
 /// A server on the loopback interface that takes messages as Slack does; it ends when dropped.
 pub struct SlackServer {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    serving: JoinHandle<()>,
+    serving: Serving,
 }
 
 /// How the server answers.
@@ -64,29 +61,18 @@ impl SlackServer {
     /// # Panics
     /// If the loopback interface has no free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("the loopback interface has free ports");
-        let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
             answer: Mutex::new(Answer::Ok),
             received: watch::Sender::default(),
         });
         let router = Router::new().fallback(receive).with_state(shared.clone());
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, router)
-                .await
-                .expect("serves until it is dropped");
-        });
-        Self {
-            address,
-            shared,
-            serving,
-        }
+        let serving = Serving::start(router).await;
+        Self { shared, serving }
     }
 
     /// The URL to post to.
     pub fn webhook_url(&self) -> String {
-        format!("http://{}/services/{WEBHOOK_SECRET}", self.address)
+        format!("http://{}/services/{WEBHOOK_SECRET}", self.serving.address)
     }
 
     /// Sets how the next requests are answered.
@@ -121,12 +107,6 @@ impl SlackServer {
         let mut received = self.shared.received.subscribe();
         let found = received.wait_for(|all| all.iter().any(&wanted)).await;
         found.expect("the server is up");
-    }
-}
-
-impl Drop for SlackServer {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

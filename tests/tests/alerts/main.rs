@@ -35,20 +35,8 @@ impl Scene {
     /// Writes the configuration; `more` are further keys of the alerter.
     fn pipelines(&self, pipelines: &[(&str, &str)], more: &str) {
         let tables = pipelines.iter().map(|(name, reference)| {
-            format!(
-                r#"
-                [pipeline.{name}]
-                ref = "{reference}"
-                [pipeline.{name}.source]
-                type = "local"
-                url = "{source}"
-                [pipeline.{name}.sink.runner]
-                type = "checkout"
-                path = "{target}"
-                "#,
-                source = self.repository.path().display(),
-                target = self.world.path(name).display(),
-            )
+            let keys = format!("ref = \"{reference}\"");
+            self.world.pipeline(name, &self.repository, &keys)
         });
         let tables: String = tables.collect();
         self.world

@@ -18,23 +18,13 @@ fn pipeline(
     reference: &str,
     every: &str,
 ) -> String {
-    format!(
+    let keys = format!(
         r#"
-        [pipeline.{name}]
         ref = "{reference}"
-        [pipeline.{name}.source]
-        type = "local"
-        url = "{source}"
-        [pipeline.{name}.trigger.clock]
-        type = "poll"
-        every = "{every}"
-        [pipeline.{name}.sink.runner]
-        type = "checkout"
-        path = "{target}"
-        "#,
-        source = repository.path().display(),
-        target = world.path(name).display(),
-    )
+        trigger.clock = {{ type = "poll", every = "{every}" }}
+        "#
+    );
+    world.pipeline(name, repository, &keys)
 }
 
 fn push(repository: &Repository, content: &str) -> String {
