@@ -38,6 +38,7 @@ mod tests {
             size: objects * 100,
             created: Timestamp::UNIX_EPOCH,
             haves: Vec::new(),
+            ids: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use gitbarge_git::index::Index;
 use gix::ObjectId;
 
 use super::layout::pack_key;
-use super::record::Pack;
+use super::record::{Hash, Pack};
 use crate::store::Store;
 
 /// The largest index that is read, in bytes: that of some thirty million objects.
@@ -67,8 +67,14 @@ impl Indexes {
         mut links: Vec<ObjectId>,
         packs: &[Pack],
     ) -> Result<()> {
+        let (listed, mut packs): (Vec<&Pack>, Vec<&Pack>) =
+            packs.iter().partition(|pack| !pack.ids.is_empty());
+        let is_listed = |link| {
+            let mut lists = listed.iter().map(|pack| &pack.ids);
+            lists.any(|ids| ids.binary_search(&Hash(link)).is_ok())
+        };
+        links.retain(|link| !is_listed(*link));
         // The largest is the most likely to have them.
-        let mut packs: Vec<&Pack> = packs.iter().collect();
         packs.sort_by_key(|pack| std::cmp::Reverse(pack.objects));
         for pack in packs {
             if links.is_empty() {

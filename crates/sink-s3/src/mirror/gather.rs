@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use gitbarge_core::{Delivery, PackRequest, Result, Run};
-use gitbarge_git::index::{self, Beyond, Indexed, PackBytes, Spool};
+use gitbarge_git::index::{self, Beyond, Index, Indexed, PackBytes, Spool};
 use gitbarge_git::pointer::Pointer;
 use gix::ObjectId;
 use gix::bstr::ByteSlice as _;
@@ -22,6 +22,9 @@ use crate::store::{Body, Staged, Store};
 
 /// The most ids of a pack's haves that are remembered; with fewer of them, a later pack in its place is larger than it need be.
 const MOST_HAVES: usize = 256;
+
+/// The most objects of a pack that the record lists. Each run writes the record, and a run with one commit reads few indexes.
+const MOST_IDS: u32 = 512;
 
 /// Where packs stand while they are indexed.
 #[derive(Debug, Clone)]
@@ -125,6 +128,7 @@ impl Gathering<'_> {
         let key = pack_key(name, "idx");
         let length = index.len() as u64;
         self.store.upload(&key, length, body, Body::Idx).await?;
+        let ids = ids(&index, indexed.objects)?;
         self.indexes.remember(name, index);
         let is_bundled = self.bundle && need.haves.is_empty();
         if is_bundled {
@@ -139,6 +143,7 @@ impl Gathering<'_> {
                 size,
                 created: Timestamp::now(),
                 haves: haves.map(|id| Hash(*id)).collect(),
+                ids,
             },
             pointers: indexed.pointers,
             subject,
@@ -161,6 +166,15 @@ impl Gathering<'_> {
         let body = chunks(Bytes::new(), bytes);
         self.store.upload(key, length, body, Body::Pack).await
     }
+}
+
+/// What is in a pack, if that is little.
+fn ids(index: &Bytes, objects: u32) -> Result<Vec<Hash>> {
+    if objects > MOST_IDS {
+        return Ok(Vec::new());
+    }
+    let index = Index::parse(index.clone())?;
+    Ok(index.ids().map(Hash).collect())
 }
 
 /// The first line of a commit's message; `None` if the commit is not in this pack.

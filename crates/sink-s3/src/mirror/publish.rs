@@ -22,15 +22,15 @@ pub(crate) async fn publish(
     refs: &[RemoteRef],
 ) -> Result<Record> {
     let old = before.record.as_ref();
+    let mut tag = before.record_tag.clone();
     if record.packs_tag.is_none() || old.is_none_or(|old| old.packs != record.packs) {
-        record.packs_tag = Some(put_packs(store, before, &record).await?.into());
+        record.packs_tag = Some(put_packs(store, before, &record, &mut tag).await?.into());
     }
     let head = layout::head_text(refs);
     let is_right = layout::head_text(&before.shown()) == head && before.head().is_some();
     if is_right && before.is_trusted() {
-        return commit(store, before, record, before.record_tag.as_ref(), refs).await;
+        return commit(store, before, record, tag.as_ref(), refs).await;
     }
-    let mut tag = before.record_tag.clone();
     if let Some(old) = old.filter(|old| old.head.is_some()) {
         // Should this run end before the commit point, the next one must not take HEAD for what it was.
         let doubtful = old.clone().without_head();
@@ -69,10 +69,16 @@ async fn commit(
     Ok(record)
 }
 
-async fn put_record(store: &Store, record: &Record, tag: Option<&Tag>) -> Result<Tag> {
+/// Writes the record in place of the one with this tag.
+///
+/// # Errors
+/// `conflict` if it has another; those of [`Store::put`].
+pub(crate) async fn put_record(store: &Store, record: &Record, tag: Option<&Tag>) -> Result<Tag> {
+    let mut written = record.clone();
+    written.nonce = fastrand::u64(..);
     let condition = record.unless_changed(tag);
     store
-        .put(RECORD, record.to_json().into(), Body::State, condition)
+        .put(RECORD, written.to_json().into(), Body::State, condition)
         .await
         .map_err(|error| lost_race(error, RECORD))
 }
@@ -93,7 +99,13 @@ async fn doubt_head(store: &Store) -> Result<()> {
     }
 }
 
-async fn put_packs(store: &Store, before: &Snapshot, record: &Record) -> Result<Tag> {
+/// Writes the list of packs; `tag` is the record's, before and after.
+async fn put_packs(
+    store: &Store,
+    before: &Snapshot,
+    record: &Record,
+    tag: &mut Option<Tag>,
+) -> Result<Tag> {
     let names = record.packs.iter().rev().map(|pack| pack.name.0);
     let text = Bytes::from(layout::packs_text(names));
     let known = record.packs_tag.clone().map(Tag::from);
@@ -103,12 +115,12 @@ async fn put_packs(store: &Store, before: &Snapshot, record: &Record) -> Result<
     };
     match put(known).await {
         Err(error) if error.kind() == ErrorKind::Conflict => {
-            // A writer that died after this write leaves a tag that no record knows; one that lives writes the record too.
+            // The list is by a writer that died after this write, or by one that is about to write the record: a new tag
+            // of the record stops that one, before its list goes.
+            let old = before.record.clone();
+            let claim = old.unwrap_or_else(|| Record::new(record.conditional));
+            *tag = Some(put_record(store, &claim, tag.as_ref()).await?);
             let found = store.head(PACKS).await?;
-            let now = Snapshot::read(store).await?;
-            if now.record_tag != before.record_tag || now.refs_tag != before.refs_tag {
-                return Err(overtaken(PACKS));
-            }
             put(found.map(|meta| meta.tag))
                 .await
                 .map_err(|error| lost_race(error, PACKS))
@@ -121,5 +133,51 @@ fn lost_race(error: gitbarge_core::Error, what: &str) -> gitbarge_core::Error {
     match error.kind() {
         ErrorKind::Conflict => overtaken(what),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gitbarge_testkit::s3::S3Server;
+    use gix::ObjectId;
+    use jiff::Timestamp;
+
+    use super::super::record::{Hash, Pack};
+    use super::*;
+    use crate::store::tests::store;
+
+    fn with_pack(name: u8) -> Record {
+        let mut record = Record::new(true);
+        record.packs.push(Pack {
+            name: Hash(ObjectId::Sha1([name; 20])),
+            objects: 1,
+            size: 1,
+            created: Timestamp::UNIX_EPOCH,
+            haves: Vec::new(),
+            ids: Vec::new(),
+        });
+        record
+    }
+
+    #[tokio::test]
+    async fn of_two_that_list_packs_at_once_the_overwritten_one_cannot_go_on() {
+        let server = S3Server::start().await;
+        let store = store(&server).await;
+        let nothing = Snapshot::default();
+        let (slow, quick) = (with_pack(1), with_pack(2));
+        let (mut slow_tag, mut quick_tag) = (None, None);
+        put_packs(&store, &nothing, &slow, &mut slow_tag)
+            .await
+            .unwrap();
+        put_packs(&store, &nothing, &quick, &mut quick_tag)
+            .await
+            .unwrap();
+        let late = put_record(&store, &slow, slow_tag.as_ref()).await;
+        assert_eq!(late.unwrap_err().kind(), ErrorKind::Conflict);
+        put_record(&store, &quick, quick_tag.as_ref())
+            .await
+            .unwrap();
+        let listed = store.get(PACKS).await.unwrap().unwrap();
+        assert!(listed.bytes.starts_with(b"P pack-0202"));
     }
 }

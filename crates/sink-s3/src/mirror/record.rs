@@ -45,6 +45,9 @@ pub(crate) struct Record {
     pub(crate) bundle: Option<Hash>,
     /// When leftovers were last looked for.
     pub(crate) swept: Option<Timestamp>,
+    /// Another for each write: stores give the same text the same tag, and every write has to show.
+    #[serde(default)]
+    pub(crate) nonce: u64,
 }
 
 /// Where HEAD leads, and the subject line of that commit.
@@ -65,6 +68,9 @@ pub(crate) struct Pack {
     /// Some of what was there before it: with all older packs, everything that these reach is there.
     #[serde(default)]
     pub(crate) haves: Vec<Hash>,
+    /// What is in it, sorted, unless it has more than a few objects: its index need not be read then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ids: Vec<Hash>,
 }
 
 /// A pack that readers are no longer told of.
@@ -111,6 +117,7 @@ impl Record {
             lfs_wanted: BTreeMap::new(),
             bundle: None,
             swept: None,
+            nonce: 0,
         }
     }
 
@@ -178,6 +185,7 @@ mod tests {
             size: 2411,
             created: Timestamp::UNIX_EPOCH,
             haves: Vec::new(),
+            ids: Vec::new(),
         });
         let read = Record::parse(&record.to_json()).unwrap();
         assert_eq!(read.packs, record.packs);

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use super::gather::{Arrived, Gathering, Need, Room};
 use super::layout::HEAD;
 use super::lease::Lease;
-use super::publish::publish;
+use super::publish::{publish, put_record};
 use super::record::{Hash, Head, RECORD, Record, Retired};
-use super::snapshot::{Snapshot, overtaken};
+use super::snapshot::Snapshot;
 use super::{Indexes, bundle, consolidate, lfs, sweep};
 use crate::config::LfsPolicy;
-use crate::store::{Body, Store};
+use crate::store::Store;
 
 /// A mirror in a store.
 pub(crate) struct Mirror {
@@ -93,22 +93,21 @@ impl Mirror {
         result.map(|()| voyage.done)
     }
 
-    /// Begins a record, and finds out by it whether the store keeps its promise of conditional writes.
+    /// What a mirror knows of itself at first: whether the store keeps its promise of conditional writes.
     async fn found(&self, before: &mut Snapshot) -> Result<Record> {
-        let blank = |conditional| Record::new(conditional).to_json().into();
-        let begun = self.store.begin(RECORD, blank).await;
-        let (conditional, tag) = begun.map_err(|error| match error.kind() {
-            ErrorKind::Conflict => overtaken(RECORD),
-            _ => error,
-        })?;
-        if !conditional {
-            tracing::warn!(
-                target = self.store.url(""),
-                "The store ignores conditional writes; a lease keeps writers apart as well as it can."
-            );
+        let unconditional = Record::new(false);
+        let json = unconditional.to_json().into();
+        match self.store.written_in_spite(RECORD, json).await? {
+            None => Ok(Record::new(true)),
+            Some(tag) => {
+                tracing::warn!(
+                    target = self.store.url(""),
+                    "The store ignores conditional writes; a lease keeps writers apart as well as it can."
+                );
+                before.record_tag = Some(tag);
+                Ok(unconditional)
+            }
         }
-        before.record_tag = Some(tag);
-        Ok(Record::new(conditional))
     }
 }
 
@@ -271,13 +270,8 @@ impl Voyage<'_> {
         self.record.reached = reached.collect();
         // Readers are not told of these packs yet.
         self.record.packs_tag = None;
-        let condition = self.record.unless_changed(self.before.record_tag.as_ref());
-        let json = self.record.to_json().into();
-        let put = self.mirror.store.put(RECORD, json, Body::State, condition);
-        let tag = put.await.map_err(|error| match error.kind() {
-            ErrorKind::Conflict => overtaken(RECORD),
-            _ => error,
-        })?;
+        let tag = self.before.record_tag.as_ref();
+        let tag = put_record(&self.mirror.store, &self.record, tag).await?;
         self.before.record_tag = Some(tag);
         Ok(())
     }

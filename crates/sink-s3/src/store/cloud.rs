@@ -15,7 +15,7 @@ use object_store::{
 use tokio::sync::mpsc;
 
 use super::body::{Body, MARK};
-use super::error::{Names, Verdict, verdict};
+use super::error::{Names, Verdict, is_unknown_condition, verdict};
 use super::tag::Tag;
 use super::trace::Trace;
 use super::unfinished::Unfinished;
@@ -165,6 +165,24 @@ impl Cloud {
             ..PutOptions::default()
         };
         self.write(key, PutPayload::from(body), options).await
+    }
+
+    /// See [`super::Store::written_in_spite`].
+    pub(crate) async fn written_in_spite(&self, key: &str, body: Bytes) -> Result<Option<Tag>> {
+        let impossible = Condition::Is(Tag::of_nothing());
+        let writing = self.put_once(key, body.clone(), Body::State, impossible);
+        let (written, trace) = Trace::of(writing).await;
+        match written {
+            Ok(tag) => Ok(Some(tag)),
+            Err(error) if is_unknown_condition(&error) => {
+                let put = self.put_once(key, body, Body::State, Condition::None);
+                put.await.map(Some)
+            }
+            Err(error) => match verdict(&trace) {
+                Verdict::Missing | Verdict::Kind(ErrorKind::Conflict) => Ok(None),
+                _ => Err(error),
+            },
+        }
     }
 
     pub(crate) async fn write(

@@ -20,7 +20,7 @@ mod unfinished;
 mod upload;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -225,31 +225,15 @@ impl Store {
         }
     }
 
-    /// Begins an object that must not be there yet, and finds out by it whether the store refuses a write whose condition does
-    /// not hold: some ignore conditions, others do not know them. What `body` makes of that is written.
+    /// Finds out whether the store refuses a write whose condition does not hold, by one that must fail: some stores ignore
+    /// conditions, others do not know them. What such a store has written, or is made to write, is returned.
     ///
     /// # Errors
-    /// `conflict` if it is there; those of [`Store::put`].
-    pub(crate) async fn begin(
-        &self,
-        key: &str,
-        body: impl Fn(bool) -> Bytes,
-    ) -> Result<(bool, Tag)> {
-        let put = |keeps, condition| self.put(key, body(keeps), Body::State, condition);
-        let first = match put(true, Condition::Absent).await {
-            Err(error) if error::is_unknown_condition(&error) => {
-                return Ok((false, put(false, Condition::None).await?));
-            }
-            first => first?,
-        };
-        let Backend::Cloud(cloud) = &self.backend else {
-            return Ok((true, first));
-        };
-        let again = cloud.put_once(key, body(false), Body::State, Condition::Absent);
-        match again.await {
-            Ok(tag) => Ok((false, tag)),
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok((true, first)),
-            Err(error) => Err(error),
+    /// Those of [`Store::put`].
+    pub(crate) async fn written_in_spite(&self, key: &str, body: Bytes) -> Result<Option<Tag>> {
+        match &self.backend {
+            Backend::Cloud(cloud) => cloud.written_in_spite(key, body).await,
+            Backend::Folder(_) => Ok(None),
         }
     }
 

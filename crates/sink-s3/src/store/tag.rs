@@ -11,6 +11,17 @@ pub(crate) struct Tag {
     version: Option<String>,
 }
 
+impl Tag {
+    /// One that no object has.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            e_tag: Some(format!("\"{}\"", "0".repeat(32))),
+            // To Google, 0 would be an object that is not there.
+            version: Some("1".to_owned()),
+        }
+    }
+}
+
 impl From<String> for Tag {
     fn from(text: String) -> Self {
         let (e_tag, version) = match text.split_once(' ') {

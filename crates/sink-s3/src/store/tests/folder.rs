@@ -71,8 +71,8 @@ async fn conditions_hold_in_a_folder_too() {
         ErrorKind::Conflict
     );
     assert_eq!(store.get("HEAD").await.unwrap().unwrap().bytes, "two");
-    let begun = store.begin("gitbarge/probe", |_| Bytes::new()).await;
-    assert!(begun.unwrap().0);
+    let written = store.written_in_spite("gitbarge/probe", Bytes::new());
+    assert_eq!(written.await.unwrap(), None);
 }
 
 #[tokio::test]

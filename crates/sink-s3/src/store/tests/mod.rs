@@ -32,7 +32,7 @@ async fn open(config: &S3Config) -> Result<Store> {
     open_with(config, &Environment::made(KEYS), Duration::from_millis(500)).await
 }
 
-async fn store(server: &S3Server) -> Store {
+pub(crate) async fn store(server: &S3Server) -> Store {
     open(&config(server, "a b/ü")).await.unwrap()
 }
 
