@@ -37,16 +37,18 @@ impl RefPatterns {
         self.0.is_empty() || self.0.iter().any(|pattern| matches(pattern, name))
     }
 
-    /// HEAD and the matching refs of what a remote has shown, sorted by name.
+    /// The matching refs of what a remote has shown, sorted by name, and HEAD before them if it leads to one of them.
     pub fn select(&self, shown: &[RemoteRef]) -> Vec<RemoteRef> {
-        let is_wanted = |name: &[u8]| name == b"HEAD" || self.matches(name);
-        let mut refs: Vec<_> = shown
-            .iter()
-            .filter(|r| is_wanted(&r.name))
-            .cloned()
-            .collect();
+        let (heads, refs): (Vec<_>, Vec<_>) = shown.iter().partition(|r| r.name == b"HEAD");
+        let refs = refs.into_iter().filter(|r| self.matches(&r.name));
+        let mut refs: Vec<_> = refs.cloned().collect();
         refs.sort_unstable();
-        refs
+        let leads_here = |head: &&RemoteRef| match &head.symref {
+            Some(branch) => self.matches(branch),
+            None => self.0.is_empty() || refs.iter().any(|r| r.id == head.id),
+        };
+        let head = heads.into_iter().find(leads_here);
+        head.cloned().into_iter().chain(refs).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use gitbarge_testkit::lfs::{Answer, Behaviour, CREDENTIALS, Content, TICKET};
 use gitbarge_testkit::s3::{Fault, Rule};
 
 use crate::judge::assert_shows;
+use crate::killed::kill_at;
 use crate::lab::Lab;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +126,41 @@ async fn what_came_before_a_failure_need_not_come_again() {
     );
     lab.scene.assert_equal();
     lab.assert_stored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_was_done_without_is_required_once_it_is_said_so() {
+    let mut lab = Lab::new().await;
+    lab.lfs.set(|server| server.object_error = Some(404));
+    lab.scene.sink = "lfs = \"best_effort\"".to_owned();
+    assert_eq!(lab.scene.synced()["lfs_missing"], 3);
+    lab.scene.sink.clear();
+    for file in ["one", "two"] {
+        lab.scene.repository.commit("main").write(file, file).push();
+        lab.scene.failed("remote_missing");
+    }
+    lab.lfs.set(|server| server.object_error = None);
+    lab.scene.synced();
+    lab.scene.assert_equal();
+    lab.assert_stored();
+    lab.scene.assert_verified();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_objects_are_uploaded_the_next_run_completes() {
+    let mut lab = Lab::new().await;
+    kill_at(&lab.scene, Rule::new("PUT", "/lfs/", Fault::Hang).after(1));
+    assert!(!lab.scene.keys().contains(&"info/refs".to_owned()));
+    lab.scene.synced();
+    lab.assert_stored();
+    let before = lab.scene.refs();
+    lab.add(3);
+    kill_at(&lab.scene, Rule::new("PUT", "/lfs/", Fault::Hang));
+    assert_shows(&lab.scene.web_url(), &before);
+    lab.scene.synced();
+    lab.scene.assert_equal();
+    lab.assert_stored();
+    lab.scene.assert_verified();
 }
 
 #[tokio::test(flavor = "multi_thread")]

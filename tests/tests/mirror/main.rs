@@ -17,4 +17,5 @@ mod readers;
 mod refs;
 mod source;
 mod verify;
+mod wandering;
 mod writers;

@@ -196,3 +196,28 @@ async fn a_filter_leaves_out_refs_and_what_only_they_lead_to() {
         outcome.stderr
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_is_not_mirrored_stays_private() {
+    let mut scene = Scene::new().await;
+    let repository = &scene.repository;
+    repository.git(&["branch", "public", "main"]);
+    let hidden = repository.commit("main").write("secret", "hush\n").push();
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    scene.sink = "refs = [\"refs/heads/public\"]".to_owned();
+    scene.synced();
+    let head = std::fs::read_to_string(scene.file("HEAD")).unwrap();
+    assert_eq!(head, "ref: refs/heads/public\n");
+    let clone = Clone::checkout(&scene.web_url());
+    let found = clone.git(&["cat-file", "--batch-all-objects", "--batch-check"]);
+    assert!(!found.contains(&hidden.to_string()));
+    for key in scene.keys() {
+        let content = std::fs::read(scene.file(&key)).unwrap();
+        let text = String::from_utf8_lossy(&content);
+        assert!(!text.contains(&hidden.to_string()), "{key}");
+    }
+    scene.unchanged();
+    scene.repository.commit("main").write("more", "x\n").push();
+    scene.unchanged();
+    scene.assert_verified();
+}

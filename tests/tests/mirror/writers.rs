@@ -5,7 +5,7 @@ use std::thread;
 
 use gitbarge_testkit::s3::{Fault, Rule};
 
-use crate::judge::{Clone, shown};
+use crate::judge::{Clone, assert_has, shown};
 use crate::puts::STEPS;
 use crate::scene::Scene;
 
@@ -100,4 +100,38 @@ async fn a_slower_writer_that_is_overtaken_before_any_write_begins_anew_and_ends
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_with_two_first_mirrors() {
     overtaken(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refs_that_arrive_late_find_their_packs_whatever_others_listed_since() {
+    let scene = Scene::new().await;
+    scene.synced();
+    scene.change(1);
+    scene.synced();
+    scene.change(2);
+    let promised = scene.refs();
+    let mark = scene.mark();
+    scene.fault(Rule::new("PUT", "info/refs", Fault::Pause).times(1));
+    let (slow, quick) = (scene.twin(), scene.twin());
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| scene.run_in(&slow, &["sync", "--json"]));
+        scene.until_stuck(mark);
+        // The other one lists its packs, and does not come to its end.
+        scene.change(3);
+        scene.s3.fault(Rule::new(
+            "PUT",
+            "info/refs",
+            Fault::Status(403, "AccessDenied"),
+        ));
+        let outcome = scene.run_in(&quick, &["sync", "--json"]);
+        assert_eq!(outcome.kind(), "auth_failed", "{}", outcome.stdout);
+        scene.s3.heal();
+        let outcome = slow.join().expect("no panic");
+        assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    });
+    assert_has(&scene.web_url(), &promised);
+    scene.assert_verified();
+    scene.synced();
+    scene.assert_equal();
+    scene.assert_verified();
 }

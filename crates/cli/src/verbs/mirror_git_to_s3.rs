@@ -70,19 +70,20 @@ fn overrides(args: &MirrorArgs) -> Vec<String> {
     let mut overrides = Vec::new();
     for (source, target) in args.source.iter().zip(&args.target) {
         let pipeline = format!("pipeline.{}", name(source, target));
-        let mut set = |key: &str, value: &str| {
-            let value = toml::Value::from(value);
+        let mut set = |key: &str, value: toml::Value| {
             overrides.push(format!("{pipeline}.{key}={value}"));
         };
-        set("source.type", source_type(source));
-        set("source.url", source);
-        set("sink.mirror.type", "s3");
-        set("sink.mirror.url", target);
+        set("source.type", source_type(source).into());
+        set("source.url", source.as_str().into());
+        set("sink.mirror.type", "s3".into());
+        set("sink.mirror.url", target.as_str().into());
         if let Some(endpoint) = &args.endpoint_url {
-            set("sink.mirror.endpoint", endpoint);
+            set("sink.mirror.endpoint", endpoint.as_str().into());
+            // There is no second argument to say that this is meant.
+            set("sink.mirror.allow_http", true.into());
         }
         if let Some(class) = &args.storage_class {
-            set("sink.mirror.storage_class", class);
+            set("sink.mirror.storage_class", class.as_str().into());
         }
     }
     overrides
@@ -130,12 +131,12 @@ mod tests {
             storage_class: None,
         };
         let overrides = overrides(&args);
-        assert_eq!(overrides.len(), 10);
+        assert_eq!(overrides.len(), 12);
         assert!(
             overrides[0].starts_with("pipeline.a-")
                 && overrides[0].ends_with(".source.type=\"http\"")
         );
-        assert!(overrides[5].ends_with(".source.type=\"local\""));
+        assert!(overrides[6].ends_with(".source.type=\"local\""));
         assert_ne!(name("x", "s3://b/a"), name("y", "s3://b/a"));
     }
 }

@@ -47,6 +47,17 @@ pub(crate) async fn publish(store: &Store, name: ObjectId) -> Result<()> {
     Ok(())
 }
 
+/// The key of the bundle that readers are told of.
+pub(crate) async fn published(store: &Store) -> Result<Option<String>> {
+    let Some(list) = store.get(LIST).await? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(&list.bytes);
+    let mut lines = text.lines();
+    let uri = lines.find_map(|line| line.trim().strip_prefix("uri = "));
+    Ok(uri.map(str::to_owned))
+}
+
 fn header(refs: &[RemoteRef]) -> Vec<u8> {
     let mut header = b"# v2 git bundle\n".to_vec();
     for shown in refs.iter().filter(|r| r.name != HEAD.as_bytes()) {

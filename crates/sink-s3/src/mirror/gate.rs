@@ -13,7 +13,7 @@ use super::record::{Hash, Pack};
 use crate::store::Store;
 
 /// The largest index that is read, in bytes: that of some thirty million objects.
-const LARGEST: u64 = 1 << 30;
+pub(crate) const LARGEST: u64 = 1 << 30;
 /// How many bytes of indexes are kept for the next run. They never change.
 const KEPT: usize = 16 << 20;
 

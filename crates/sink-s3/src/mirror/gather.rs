@@ -23,8 +23,8 @@ use crate::store::{Body, Staged, Store};
 /// The most ids of a pack's haves that are remembered; with fewer of them, a later pack in its place is larger than it need be.
 const MOST_HAVES: usize = 256;
 
-/// The most objects of a pack that the record lists. Each run writes the record, and a run with one commit reads few indexes.
-const MOST_IDS: u32 = 512;
+/// The most objects of a pack that the record lists: it is written by each run.
+const MOST_IDS: u32 = 256;
 
 /// Where packs stand while they are indexed.
 #[derive(Debug, Clone)]
@@ -96,6 +96,10 @@ impl Gathering<'_> {
         let work = move |stop: &Arc<_>| index::index(stream, room, &progress, stop);
         let (indexed, bytes) = self.run.blocking("indexing the pack", work).await?;
         if indexed.objects == 0 {
+            let Need { wants, packs, .. } = need;
+            self.indexes
+                .check(self.store, wants.to_vec(), packs)
+                .await?;
             return Ok(None);
         }
         let arrived = self.store(indexed, bytes, staged.as_ref(), need).await?;
@@ -111,13 +115,15 @@ impl Gathering<'_> {
         need: Need<'_>,
     ) -> Result<Arrived> {
         let (name, size) = (indexed.name, bytes.length());
+        let (bytes, index) = (Arc::new(bytes), Bytes::from(indexed.index));
+        let new = Index::parse(index.clone())?;
         // What the haves are is there, as is all that they reach.
         let haves: HashSet<&ObjectId> = need.haves.iter().collect();
-        let links = indexed.links.into_iter().filter(|id| !haves.contains(id));
+        let wants = need.wants.iter().copied().filter(|id| !new.contains(id));
+        let links = wants.chain(indexed.links).filter(|id| !haves.contains(id));
         self.indexes
             .check(self.store, links.collect(), need.packs)
             .await?;
-        let (bytes, index) = (Arc::new(bytes), Bytes::from(indexed.index));
         let subject = match need.tip {
             Some(tip) => subject(&bytes, &index, tip, self.run).await?,
             None => None,
@@ -128,7 +134,12 @@ impl Gathering<'_> {
         let key = pack_key(name, "idx");
         let length = index.len() as u64;
         self.store.upload(&key, length, body, Body::Idx).await?;
-        let ids = ids(&index, indexed.objects)?;
+        let ids = match need.haves {
+            // Its index is the one that the next run reads anyway.
+            [] => Vec::new(),
+            _ if new.len() > MOST_IDS => Vec::new(),
+            _ => new.ids().map(Hash).collect(),
+        };
         self.indexes.remember(name, index);
         let is_bundled = self.bundle && need.haves.is_empty();
         if is_bundled {
@@ -166,15 +177,6 @@ impl Gathering<'_> {
         let body = chunks(Bytes::new(), bytes);
         self.store.upload(key, length, body, Body::Pack).await
     }
-}
-
-/// What is in a pack, if that is little.
-fn ids(index: &Bytes, objects: u32) -> Result<Vec<Hash>> {
-    if objects > MOST_IDS {
-        return Ok(Vec::new());
-    }
-    let index = Index::parse(index.clone())?;
-    Ok(index.ids().map(Hash).collect())
 }
 
 /// The first line of a commit's message; `None` if the commit is not in this pack.

@@ -27,8 +27,17 @@ pub(crate) fn head_text(refs: &[RemoteRef]) -> Vec<u8> {
     match head.map(|head| (&head.symref, head.id)) {
         Some((Some(branch), _)) => [b"ref: ", &branch[..], b"\n"].concat(),
         Some((None, id)) => format!("{id}\n").into_bytes(),
-        None => format!("ref: {UNBORN}\n").into_bytes(),
+        None => [b"ref: ", default_branch(refs), b"\n"].concat(),
     }
+}
+
+/// Where HEAD leads if the remote does not say, or to something that is not mirrored.
+fn default_branch(refs: &[RemoteRef]) -> &[u8] {
+    let branches = || refs.iter().map(|r| &r.name[..]);
+    let is_usual = |name: &&[u8]| *name == UNBORN.as_bytes() || *name == b"refs/heads/master";
+    let usual = branches().find(is_usual);
+    let first = || branches().find(|name| name.starts_with(b"refs/heads/"));
+    usual.or_else(first).unwrap_or(UNBORN.as_bytes())
 }
 
 /// The text of `info/refs`.
@@ -100,10 +109,22 @@ fn corrupt(line: &[u8]) -> Error {
     )
 }
 
-/// The text of `objects/info/packs`; the newest pack comes first.
-pub(crate) fn packs_text(names: impl Iterator<Item = ObjectId>) -> Vec<u8> {
-    let lines: String = names.map(|name| format!("P pack-{name}.pack\n")).collect();
-    (lines + "\n").into_bytes()
+/// The text of `objects/info/packs`: these packs, and those of another such text.
+pub(crate) fn packs_text(names: impl Iterator<Item = ObjectId>, others: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<String> = names.map(|name| format!("P pack-{name}.pack\n")).collect();
+    for name in packs_in(others) {
+        let line = format!("P {name}\n");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    (lines.concat() + "\n").into_bytes()
+}
+
+/// The files that a text of `objects/info/packs` names, such as `pack-….pack`.
+pub(crate) fn packs_in(text: &[u8]) -> impl Iterator<Item = &str> {
+    let lines = text.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| str::from_utf8(line.strip_prefix(b"P ")?).ok())
 }
 
 /// The fingerprint of a text, to recognise it later.

@@ -35,8 +35,9 @@ pub(crate) fn want(record: &mut Record, pointers: &[Pointer]) {
             oid: pointer.oid,
             size: pointer.size,
         };
-        if !record.lfs.contains(&object.hex()) {
-            record.lfs_wanted.insert(object.hex(), object.size);
+        let oid = object.hex();
+        if !record.lfs.contains(&oid) && !record.lfs_wanted.contains_key(&oid) {
+            record.lfs_new.insert(oid, object.size);
         }
     }
 }
@@ -50,7 +51,7 @@ pub(crate) async fn bring(
     run: &Run,
 ) -> Brought {
     let mut brought = Brought::default();
-    let wanted = record.lfs_wanted.iter();
+    let wanted = record.lfs_wanted.iter().chain(&record.lfs_new);
     let wanted: Vec<Object> = wanted
         .filter_map(|(oid, size)| Object::parse(oid, *size))
         .collect();
@@ -73,6 +74,7 @@ pub(crate) async fn bring(
             match end {
                 Ok(object) => {
                     record.lfs_wanted.remove(&object.hex());
+                    record.lfs_new.remove(&object.hex());
                     record.lfs.insert(object.hex());
                     brought.uploaded += 1;
                 }

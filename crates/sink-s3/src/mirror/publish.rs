@@ -1,12 +1,13 @@
 //! The order in which readers come to see a run's work; the last write is the commit point.
 
 use bytes::Bytes;
-use gitbarge_core::{ErrorKind, RemoteRef, Result};
+use gitbarge_core::{Error, ErrorKind, RemoteRef, Result};
 
+use super::bundle;
 use super::layout::{self, HEAD, PACKS, REFS};
 use super::record::{RECORD, Record};
 use super::snapshot::{Snapshot, overtaken};
-use crate::store::{Body, Condition, Store, Tag};
+use crate::store::{Body, Store, Tag};
 
 /// Makes the store show these refs, whose objects are in the packs of the record.
 ///
@@ -18,55 +19,136 @@ use crate::store::{Body, Condition, Store, Tag};
 pub(crate) async fn publish(
     store: &Store,
     before: &Snapshot,
-    mut record: Record,
+    record: Record,
     refs: &[RemoteRef],
 ) -> Result<Record> {
-    let old = before.record.as_ref();
-    let mut tag = before.record_tag.clone();
-    if record.packs_tag.is_none() || old.is_none_or(|old| old.packs != record.packs) {
-        record.packs_tag = Some(put_packs(store, before, &record, &mut tag).await?.into());
-    }
-    let head = layout::head_text(refs);
-    let is_right = layout::head_text(&before.shown()) == head && before.head().is_some();
-    if is_right && before.is_trusted() {
-        return commit(store, before, record, tag.as_ref(), refs).await;
-    }
-    if let Some(old) = old.filter(|old| old.head.is_some()) {
-        // Should this run end before the commit point, the next one must not take HEAD for what it was.
-        let doubtful = old.clone().without_head();
-        tag = Some(put_record(store, &doubtful, tag.as_ref()).await?);
-    }
-    store
-        .put(HEAD, head.into(), Body::Pointer, Condition::None)
-        .await?;
-    match commit(store, before, record, tag.as_ref(), refs).await {
-        Err(error) if error.kind() == ErrorKind::Conflict => {
+    let tag = before.record_tag.clone();
+    let mut publication = Publication {
+        store,
+        before,
+        record,
+        tag,
+    };
+    publication.packs().await?;
+    let is_head_new = publication.head(refs).await?;
+    publication.bundle().await?;
+    match publication.commit(refs).await {
+        Err(error) if is_head_new && error.kind() == ErrorKind::Conflict => {
             doubt_head(store).await?;
             Err(error)
         }
-        done => done,
+        committed => committed.map(|()| publication.record),
     }
 }
 
-/// Writes what the mirror knows of itself, and then the refs.
-async fn commit(
-    store: &Store,
-    before: &Snapshot,
-    mut record: Record,
-    tag: Option<&Tag>,
-    refs: &[RemoteRef],
-) -> Result<Record> {
-    let text = layout::refs_text(refs)?;
-    record.refs_before = before.refs_digest.clone().filter(|_| before.is_trusted());
-    record.refs = layout::digest(&text);
-    record.reached.clear();
-    put_record(store, &record, tag).await?;
-    let condition = record.unless_changed(before.refs_tag.as_ref());
-    store
-        .put(REFS, text.into(), Body::Pointer, condition)
-        .await
-        .map_err(|error| lost_race(error, REFS))?;
-    Ok(record)
+/// The quicker writer's HEAD may be overwritten by now: whoever comes next is made to write it again.
+///
+/// The condition of its write does not exclude that: with the same text it has the same tag as before.
+async fn doubt_head(store: &Store) -> Result<()> {
+    loop {
+        let now = Snapshot::read(store).await?;
+        let Some(record) = now.record.filter(|record| record.head.is_some()) else {
+            return Ok(());
+        };
+        match put_record(store, &record.without_head(), now.record_tag.as_ref()).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            put => return put.map(drop),
+        }
+    }
+}
+
+struct Publication<'p> {
+    store: &'p Store,
+    before: &'p Snapshot,
+    /// What is to be written.
+    record: Record,
+    /// The tag of the record that is there.
+    tag: Option<Tag>,
+}
+
+impl Publication<'_> {
+    /// Written by every run: a writer that died may have left another list.
+    async fn packs(&mut self) -> Result<()> {
+        let mut known = self.record.packs_tag.take().map(Tag::from);
+        let mut others = Bytes::new();
+        if self.before.refs_tag.is_some() && !self.before.is_trusted() {
+            // The refs are somebody else's, and so are the packs that they lead into.
+            if let Some(found) = self.store.get(PACKS).await? {
+                (known, others) = (Some(found.tag), found.bytes);
+            }
+        }
+        let text = layout::packs_text(self.record.listed(), &others);
+        let tag = self.point(PACKS, text.into(), known).await?;
+        self.record.packs_tag = Some(tag.into());
+        Ok(())
+    }
+
+    /// Whether it was written.
+    async fn head(&mut self, refs: &[RemoteRef]) -> Result<bool> {
+        let text = layout::head_text(refs);
+        let is_right = layout::head_text(&self.before.shown()) == text;
+        if is_right && self.before.head().is_some() && self.before.is_trusted() {
+            return Ok(false);
+        }
+        let old = self.before.record.as_ref();
+        if let Some(old) = old.filter(|old| old.head.is_some()) {
+            // Should this run end before the commit point, the next one must not take HEAD for what it was.
+            let doubtful = old.clone().without_head();
+            self.write(&doubtful).await?;
+        }
+        let known = self.record.head_tag.take().map(Tag::from);
+        let tag = self.point(HEAD, text.into(), known).await?;
+        self.record.head_tag = Some(tag.into());
+        Ok(true)
+    }
+
+    async fn bundle(&self) -> Result<()> {
+        let old = self.before.record.as_ref().and_then(|old| old.bundle);
+        match self.record.bundle.filter(|new| Some(*new) != old) {
+            Some(name) => bundle::publish(self.store, name.0).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what the mirror knows of itself, and then the refs.
+    async fn commit(&mut self, refs: &[RemoteRef]) -> Result<()> {
+        let text = layout::refs_text(refs)?;
+        self.record.also = self.before.may_stand();
+        self.record.refs = layout::digest(&text);
+        self.record.reached.clear();
+        let record = self.record.clone();
+        self.write(&record).await?;
+        let condition = record.unless_changed(self.before.refs_tag.as_ref());
+        self.store
+            .put(REFS, text.into(), Body::Pointer, condition)
+            .await
+            .map_err(|error| lost_race(error, REFS))?;
+        Ok(())
+    }
+
+    /// Writes a file from which readers begin, in place of the one with the known tag.
+    async fn point(&mut self, key: &str, text: Bytes, known: Option<Tag>) -> Result<Tag> {
+        let condition = self.record.unless_changed(known.as_ref());
+        let put = self.store.put(key, text.clone(), Body::Pointer, condition);
+        match put.await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            put => return put,
+        }
+        // What is there is by a writer that died after this write, or by one that is about to write the record: a new tag of
+        // the record stops that one, before its pointer goes.
+        let old = self.before.record.clone();
+        let claim = old.unwrap_or_else(|| Record::new(self.record.conditional));
+        self.write(&claim.without_head()).await?;
+        let found = self.store.head(key).await?.map(|meta| meta.tag);
+        let condition = self.record.unless_changed(found.as_ref());
+        let put = self.store.put(key, text, Body::Pointer, condition);
+        put.await.map_err(|error| lost_race(error, key))
+    }
+
+    async fn write(&mut self, record: &Record) -> Result<()> {
+        self.tag = Some(put_record(self.store, record, self.tag.as_ref()).await?);
+        Ok(())
+    }
 }
 
 /// Writes the record in place of the one with this tag.
@@ -83,53 +165,7 @@ pub(crate) async fn put_record(store: &Store, record: &Record, tag: Option<&Tag>
         .map_err(|error| lost_race(error, RECORD))
 }
 
-/// The quicker writer's HEAD may be overwritten by now: whoever comes next is made to write it again.
-///
-/// HEAD itself cannot be guarded by a condition: with the same text it has the same tag as before.
-async fn doubt_head(store: &Store) -> Result<()> {
-    loop {
-        let now = Snapshot::read(store).await?;
-        let Some(record) = now.record.filter(|record| record.head.is_some()) else {
-            return Ok(());
-        };
-        match put_record(store, &record.without_head(), now.record_tag.as_ref()).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
-            put => return put.map(drop),
-        }
-    }
-}
-
-/// Writes the list of packs; `tag` is the record's, before and after.
-async fn put_packs(
-    store: &Store,
-    before: &Snapshot,
-    record: &Record,
-    tag: &mut Option<Tag>,
-) -> Result<Tag> {
-    let names = record.packs.iter().rev().map(|pack| pack.name.0);
-    let text = Bytes::from(layout::packs_text(names));
-    let known = record.packs_tag.clone().map(Tag::from);
-    let put = |tag: Option<Tag>| {
-        let (condition, text) = (record.unless_changed(tag.as_ref()), text.clone());
-        store.put(PACKS, text, Body::Pointer, condition)
-    };
-    match put(known).await {
-        Err(error) if error.kind() == ErrorKind::Conflict => {
-            // The list is by a writer that died after this write, or by one that is about to write the record: a new tag
-            // of the record stops that one, before its list goes.
-            let old = before.record.clone();
-            let claim = old.unwrap_or_else(|| Record::new(record.conditional));
-            *tag = Some(put_record(store, &claim, tag.as_ref()).await?);
-            let found = store.head(PACKS).await?;
-            put(found.map(|meta| meta.tag))
-                .await
-                .map_err(|error| lost_race(error, PACKS))
-        }
-        put => put,
-    }
-}
-
-fn lost_race(error: gitbarge_core::Error, what: &str) -> gitbarge_core::Error {
+fn lost_race(error: Error, what: &str) -> Error {
     match error.kind() {
         ErrorKind::Conflict => overtaken(what),
         _ => error,
@@ -164,19 +200,18 @@ mod tests {
         let server = S3Server::start().await;
         let store = store(&server).await;
         let nothing = Snapshot::default();
-        let (slow, quick) = (with_pack(1), with_pack(2));
-        let (mut slow_tag, mut quick_tag) = (None, None);
-        put_packs(&store, &nothing, &slow, &mut slow_tag)
-            .await
-            .unwrap();
-        put_packs(&store, &nothing, &quick, &mut quick_tag)
-            .await
-            .unwrap();
-        let late = put_record(&store, &slow, slow_tag.as_ref()).await;
-        assert_eq!(late.unwrap_err().kind(), ErrorKind::Conflict);
-        put_record(&store, &quick, quick_tag.as_ref())
-            .await
-            .unwrap();
+        let writer = |name| Publication {
+            store: &store,
+            before: &nothing,
+            record: with_pack(name),
+            tag: None,
+        };
+        let (mut slow, mut quick) = (writer(1), writer(2));
+        slow.packs().await.unwrap();
+        quick.packs().await.unwrap();
+        let late = slow.commit(&[]).await.unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::Conflict);
+        quick.commit(&[]).await.unwrap();
         let listed = store.get(PACKS).await.unwrap().unwrap();
         assert!(listed.bytes.starts_with(b"P pack-0202"));
     }

@@ -20,14 +20,22 @@ pub(crate) struct Record {
     version: u32,
     /// Whether the store keeps its promise of conditional writes.
     pub(crate) conditional: bool,
-    /// The fingerprint of the `info/refs` that goes with it, and of the one before: any other was written by somebody else.
+    /// The fingerprint of the `info/refs` that goes with it.
     pub(crate) refs: String,
-    pub(crate) refs_before: Option<String>,
+    /// Those of others that may stand for now, all of which lead into the listed packs. Any more are somebody else's.
+    #[serde(default)]
+    pub(crate) also: Vec<String>,
     pub(crate) head: Option<Head>,
+    /// The tag of `HEAD`, as the store gave it.
+    #[serde(default)]
+    pub(crate) head_tag: Option<String>,
     /// The tag of `objects/info/packs`, as the store gave it.
     pub(crate) packs_tag: Option<String>,
     /// The packs that readers are told of, oldest first.
     pub(crate) packs: Vec<Pack>,
+    /// Packs that are listed for the refs of before, until the next run has published.
+    #[serde(default)]
+    pub(crate) superseded: Vec<Pack>,
     /// Packs that readers may still be reading.
     #[serde(default)]
     pub(crate) retired: Vec<Retired>,
@@ -40,6 +48,9 @@ pub(crate) struct Record {
     /// The LFS objects that packs point to, and that are not there yet, with their sizes.
     #[serde(default)]
     pub(crate) lfs_wanted: BTreeMap<String, u64>,
+    /// The same of packs that no ref leads into yet.
+    #[serde(default)]
+    pub(crate) lfs_new: BTreeMap<String, u64>,
     /// The pack whose bundle readers are told of.
     #[serde(default)]
     pub(crate) bundle: Option<Hash>,
@@ -68,7 +79,7 @@ pub(crate) struct Pack {
     /// Some of what was there before it: with all older packs, everything that these reach is there.
     #[serde(default)]
     pub(crate) haves: Vec<Hash>,
-    /// What is in it, sorted, unless it has more than a few objects: its index need not be read then.
+    /// What is in it, sorted, of a small pack that came after others: its index need not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) ids: Vec<Hash>,
 }
@@ -77,7 +88,8 @@ pub(crate) struct Pack {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Retired {
     pub(crate) name: Hash,
-    pub(crate) since: Timestamp,
+    /// `None` until a run has published without it.
+    pub(crate) since: Option<Timestamp>,
 }
 
 /// A git hash, in JSON as hexadecimal digits.
@@ -107,14 +119,17 @@ impl Record {
             version: VERSION,
             conditional,
             refs: String::new(),
-            refs_before: None,
+            also: Vec::new(),
             head: None,
+            head_tag: None,
             packs_tag: None,
             packs: Vec::new(),
+            superseded: Vec::new(),
             retired: Vec::new(),
             reached: Vec::new(),
             lfs: BTreeSet::new(),
             lfs_wanted: BTreeMap::new(),
+            lfs_new: BTreeMap::new(),
             bundle: None,
             swept: None,
             nonce: 0,
@@ -161,6 +176,26 @@ impl Record {
         }
     }
 
+    /// Whether every LFS object that packs point to is there.
+    pub(crate) fn has_all_lfs(&self) -> bool {
+        self.lfs_wanted.is_empty() && self.lfs_new.is_empty()
+    }
+
+    /// The packs that readers are told of, newest first.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = ObjectId> {
+        let (packs, superseded) = (self.packs.iter().rev(), self.superseded.iter().rev());
+        packs.chain(superseded).map(|pack| pack.name.0)
+    }
+
+    /// Readers are to be told of these packs no longer; what they have begun to read stays for a while.
+    pub(crate) fn retire(&mut self, packs: impl IntoIterator<Item = Pack>) {
+        let retired = packs.into_iter().map(|pack| Retired {
+            name: pack.name,
+            since: None,
+        });
+        self.retired.extend(retired);
+    }
+
     /// The same, knowing nothing of HEAD: it is written anew before anybody relies on it.
     pub(crate) fn without_head(self) -> Self {
         Self { head: None, ..self }
@@ -168,7 +203,7 @@ impl Record {
 
     /// Whether an `info/refs` with this fingerprint is ours, so that all it leads to is there.
     pub(crate) fn wrote(&self, refs: &str) -> bool {
-        self.refs == refs || self.refs_before.as_deref() == Some(refs)
+        self.refs == refs || self.also.iter().any(|also| also == refs)
     }
 }
 

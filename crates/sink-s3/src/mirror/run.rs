@@ -1,6 +1,6 @@
 //! The story of one delivery: what is missing, packs, LFS objects, and the refs at last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use gitbarge_core::{Delivery, Error, ErrorKind, RemoteRef, Result, Run};
@@ -11,9 +11,9 @@ use super::gather::{Arrived, Gathering, Need, Room};
 use super::layout::HEAD;
 use super::lease::Lease;
 use super::publish::{publish, put_record};
-use super::record::{Hash, Head, RECORD, Record, Retired};
-use super::snapshot::Snapshot;
-use super::{Indexes, bundle, consolidate, lfs, sweep};
+use super::record::{Hash, Head, Pack, RECORD, Record};
+use super::snapshot::{Snapshot, overtaken};
+use super::{Indexes, consolidate, lfs, sweep};
 use crate::config::LfsPolicy;
 use crate::store::Store;
 
@@ -50,6 +50,9 @@ struct Voyage<'m> {
     before: Snapshot,
     /// What the store will say of itself.
     record: Record,
+    /// The packs that the new one replaces, and their place among the others.
+    replaced: Vec<Pack>,
+    stays: usize,
     done: Done,
 }
 
@@ -76,7 +79,7 @@ impl Mirror {
         };
         let lease = match record.conditional {
             true => None,
-            false => Some(Lease::take(&self.store).await?),
+            false => Some(self.alone(&before).await?),
         };
         let mut voyage = Voyage {
             mirror: self,
@@ -84,13 +87,29 @@ impl Mirror {
             run,
             before,
             record,
+            replaced: Vec::new(),
+            stays: 0,
             done: Done::default(),
         };
         let result = voyage.sail().await;
-        if let Some(lease) = lease {
-            lease.give_back().await?;
+        if let Some(lease) = lease
+            && let Err(error) = lease.give_back().await
+        {
+            tracing::warn!(%error, "The lease of the mirror could not be given back; it runs out by itself.");
         }
         result.map(|()| voyage.done)
+    }
+
+    /// Keeps others away from a store that ignores conditions.
+    async fn alone(&self, before: &Snapshot) -> Result<Lease> {
+        let lease = Lease::take(&self.store).await?;
+        let now = Snapshot::read(&self.store).await?;
+        if now.refs_tag == before.refs_tag && now.record_tag == before.record_tag {
+            return Ok(lease);
+        }
+        // It was read before the lease was ours.
+        lease.give_back().await?;
+        Err(overtaken(RECORD))
     }
 
     /// What a mirror knows of itself at first: whether the store keeps its promise of conditional writes.
@@ -124,8 +143,16 @@ fn emptied(delivery: &Delivery, refs: usize) -> Error {
 
 impl Voyage<'_> {
     async fn sail(&mut self) -> Result<()> {
+        if !self.before.is_pending() {
+            // The refs that needed them have gone.
+            let superseded = std::mem::take(&mut self.record.superseded);
+            self.record.retire(superseded);
+        }
         self.gather().await?;
         self.fetch_lfs().await?;
+        self.let_go().await?;
+        let pointers = std::mem::take(&mut self.record.lfs_new);
+        self.record.lfs_wanted.extend(pointers);
         let now = Timestamp::now();
         let expired = sweep::expire(&mut self.record, self.mirror.grace, now);
         let is_sweeping = sweep::is_due(&self.record, now);
@@ -138,10 +165,6 @@ impl Voyage<'_> {
         let is_first = self.before.refs_tag.is_none();
         let record = publish(store, &self.before, record, &self.delivery.refs).await?;
         self.mirror.indexes.retain(&record.packs);
-        let old = self.before.record.as_ref().and_then(|old| old.bundle);
-        if let Some(name) = record.bundle.filter(|_| record.bundle != old) {
-            bundle::publish(store, name.0).await?;
-        }
         // From here on the run has succeeded: what cannot be cleaned up now is cleaned up later.
         let cleaned = async {
             sweep::delete(store, &expired).await?;
@@ -160,29 +183,51 @@ impl Voyage<'_> {
     async fn gather(&mut self) -> Result<()> {
         self.done.from = self.before.commit(self.delivery.target.as_ref());
         let mut haves = self.before.haves();
-        if self.wants(&haves).is_empty() {
+        let mut wants = self.wants(&haves);
+        if wants.is_empty() {
             return Ok(());
         }
-        let stays = match self.before.is_trusted() || !haves.is_empty() {
-            true => consolidate::stay(&self.record.packs),
+        let packs = &mut self.record.packs;
+        self.stays = match self.before.is_trusted() || !haves.is_empty() {
+            // Their refs are about to be published by somebody else, perhaps.
+            true if self.before.is_pending() => packs.len(),
+            true => consolidate::stay(packs),
             false => 0,
         };
-        let replaced = self.record.packs.split_off(stays);
-        if let Some(first) = replaced.first() {
-            haves = first.haves.iter().map(|hash| hash.0).collect();
+        self.replaced = packs.split_off(self.stays);
+        if let Some(first) = self.replaced.first() {
+            let older: Vec<ObjectId> = first.haves.iter().map(|hash| hash.0).collect();
+            let more = self.wants(&older);
+            match more.is_empty() {
+                // The refs have gone back to where they were then.
+                true => self.take_back(),
+                false => (haves, wants) = (older, more),
+            }
         }
-        let wants = self.wants(&haves);
         self.bring(wants, haves).await?;
-        if !replaced.is_empty() && !self.shows_all_of_before().await? {
-            self.record.packs.splice(stays..stays, replaced);
+        // A pack may come again under the name that it had.
+        let is_gone = |old: &Pack| !self.record.packs.iter().any(|pack| pack.name == old.name);
+        self.replaced.retain(is_gone);
+        Ok(())
+    }
+
+    /// Replaces nothing after all.
+    fn take_back(&mut self) {
+        let replaced = std::mem::take(&mut self.replaced);
+        self.record.packs.splice(self.stays..self.stays, replaced);
+    }
+
+    /// Takes the packs that are replaced off the list, at once or after the refs that need them.
+    async fn let_go(&mut self) -> Result<()> {
+        if self.replaced.is_empty() {
             return Ok(());
         }
-        let now = Timestamp::now();
-        // A pack may come again under the name that it had.
-        let is_gone = |name: &Hash| !self.record.packs.iter().any(|pack| pack.name == *name);
-        let gone = replaced.into_iter().map(|pack| pack.name).filter(is_gone);
-        let retired: Vec<_> = gone.map(|name| Retired { name, since: now }).collect();
-        self.record.retired.extend(retired);
+        let shows_all = self.shows_all_of_before().await?;
+        let replaced = std::mem::take(&mut self.replaced);
+        match shows_all {
+            true => self.record.retire(replaced),
+            false => self.record.superseded.extend(replaced),
+        }
         Ok(())
     }
 
@@ -198,6 +243,7 @@ impl Voyage<'_> {
     }
 
     fn wants(&self, haves: &[ObjectId]) -> Vec<ObjectId> {
+        let haves: HashSet<&ObjectId> = haves.iter().collect();
         let wants = self.delivery.refs.iter().map(|r| r.id);
         let wants: BTreeSet<ObjectId> = wants.filter(|id| !haves.contains(id)).collect();
         wants.into_iter().collect()
@@ -234,14 +280,14 @@ impl Voyage<'_> {
         if arrived.is_bundled {
             self.record.bundle = Some(arrived.pack.name);
         }
-        self.record
-            .packs
-            .retain(|pack| pack.name != arrived.pack.name);
+        let is_other = |pack: &Pack| pack.name != arrived.pack.name;
+        self.record.packs.retain(is_other);
+        self.record.superseded.retain(is_other);
         self.record.packs.push(arrived.pack);
     }
 
     async fn fetch_lfs(&mut self) -> Result<()> {
-        if self.mirror.lfs == LfsPolicy::Off || self.record.lfs_wanted.is_empty() {
+        if self.mirror.lfs == LfsPolicy::Off || self.record.has_all_lfs() {
             return Ok(());
         }
         let policy = self.mirror.lfs;
@@ -266,10 +312,9 @@ impl Voyage<'_> {
 
     /// Remembers the packs that came and the LFS objects among them: what is there need not come again.
     async fn save(&mut self) -> Result<()> {
+        self.take_back();
         let reached = self.delivery.refs.iter().map(|r| Hash(r.id));
         self.record.reached = reached.collect();
-        // Readers are not told of these packs yet.
-        self.record.packs_tag = None;
         let tag = self.before.record_tag.as_ref();
         let tag = put_record(&self.mirror.store, &self.record, tag).await?;
         self.before.record_tag = Some(tag);

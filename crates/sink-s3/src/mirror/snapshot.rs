@@ -1,14 +1,19 @@
 //! What a mirror holds, read from the store itself.
 
+use std::collections::HashSet;
+
 use gitbarge_core::{Error, ErrorKind, Held, RemoteRef, Result, Target};
 use gix::ObjectId;
 
 use super::layout::{self, REFS};
-use super::record::{Hash, Head, RECORD, Record};
+use super::record::{Head, RECORD, Record};
 use crate::store::{Store, Tag};
 
 /// The largest record and list of refs that are read, in bytes: those of some million refs.
 const LARGEST: u64 = 256 << 20;
+
+/// How many refs of writers that died one after the other are remembered.
+const MOST_PENDING: usize = 8;
 
 /// What a mirror holds, and the tags by which a newer writer is recognised.
 #[derive(Debug, Clone, Default)]
@@ -28,10 +33,17 @@ impl Snapshot {
     /// # Errors
     /// Those of [`Store::get`]; `corrupt`, `refused`.
     pub(crate) async fn read(store: &Store) -> Result<Self> {
-        let (refs, record) = tokio::try_join!(
-            store.get_limited(REFS, LARGEST),
-            store.get_limited(RECORD, LARGEST)
-        )?;
+        let get = |key| store.get_limited(key, LARGEST);
+        let (mut refs, mut record) = tokio::join!(get(REFS), get(RECORD));
+        // Only once something was read is it known what a refusal means.
+        let is_refused =
+            |got: &Result<_>| matches!(got, Err(e) if e.kind() == ErrorKind::AuthFailed);
+        if is_refused(&refs) && record.is_ok() {
+            refs = get(REFS).await;
+        } else if is_refused(&record) && refs.is_ok() {
+            record = get(RECORD).await;
+        }
+        let (refs, record) = (refs?, record?);
         let mut snapshot = Self::default();
         if let Some(record) = record {
             snapshot.record = Some(Record::parse(&record.bytes)?);
@@ -58,16 +70,39 @@ impl Snapshot {
         }
     }
 
+    /// Whether a writer has named new refs in the record that it has not published, or not yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        let refs = self.record.as_ref().map(|record| &record.refs);
+        self.is_trusted() && refs != self.refs_digest.as_ref()
+    }
+
+    /// The fingerprints of the refs that may stand until a run has published its own, and lead into listed packs.
+    pub(crate) fn may_stand(&self) -> Vec<String> {
+        let Some(record) = self.record.as_ref().filter(|_| self.is_trusted()) else {
+            return Vec::new();
+        };
+        let mut digests: Vec<String> = self.refs_digest.iter().cloned().collect();
+        if self.is_pending() {
+            let named = [&record.refs].into_iter().chain(&record.also);
+            for digest in named.take(MOST_PENDING) {
+                if !digests.contains(digest) {
+                    digests.push(digest.clone());
+                }
+            }
+        }
+        digests
+    }
+
     /// Lets go what a run that was broken off has brought, if these refs have moved on since: nothing may lead to the LFS
     /// objects that it missed. What still is wanted comes again.
     pub(crate) fn forget_moved(&mut self, refs: &[RemoteRef]) {
         let Some(record) = &mut self.record else {
             return;
         };
-        let is_shown = |reached: &Hash| refs.iter().any(|r| r.id == reached.0);
-        if !record.reached.iter().all(is_shown) {
+        let shown: HashSet<ObjectId> = refs.iter().map(|r| r.id).collect();
+        if !record.reached.iter().all(|hash| shown.contains(&hash.0)) {
             record.reached.clear();
-            record.lfs_wanted.clear();
+            record.lfs_new.clear();
         }
     }
 

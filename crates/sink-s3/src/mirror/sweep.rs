@@ -4,20 +4,27 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use gitbarge_core::Result;
+use gix::ObjectId;
 use jiff::Timestamp;
 
 use super::bundle;
-use super::layout::pack_key;
+use super::layout::{self, PACKS, pack_key};
 use super::record::{Record, Retired};
 use crate::store::{INCOMING, Store};
 
 /// How often leftovers of killed runs are looked for.
 const PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Takes the packs out of the record that have been retired for longer than `grace`; they are to be deleted once that is published.
+/// Dates what is retired by what is about to be published, and takes the packs out of the record that have been retired for longer
+/// than `grace`: they are to be deleted once that is published.
 pub(crate) fn expire(record: &mut Record, grace: Duration, now: Timestamp) -> Vec<Retired> {
-    let is_over = |retired: &mut Retired| is_older(retired.since, grace, now);
-    record.retired.extract_if(.., is_over).collect()
+    // A pack may have come again under the name that it had.
+    let listed: HashSet<ObjectId> = record.listed().collect();
+    let mut seen = HashSet::new();
+    let retired = &mut record.retired;
+    retired.retain(|pack| !listed.contains(&pack.name.0) && seen.insert(pack.name.0));
+    let is_over = |retired: &mut Retired| is_older(*retired.since.get_or_insert(now), grace, now);
+    retired.extract_if(.., is_over).collect()
 }
 
 /// Deletes packs that were retired long enough.
@@ -44,13 +51,21 @@ pub(crate) async fn sweep(
     grace: Duration,
     now: Timestamp,
 ) -> Result<()> {
-    let listed = record.packs.iter().map(|pack| pack.name);
-    let retired = record.retired.iter().map(|pack| pack.name);
-    let mut named: HashSet<String> = listed
+    let retired = record.retired.iter().map(|pack| pack.name.0);
+    let mut named: HashSet<String> = record
+        .listed()
         .chain(retired)
-        .flat_map(|name| [pack_key(name.0, "pack"), pack_key(name.0, "idx")])
+        .flat_map(|name| [pack_key(name, "pack"), pack_key(name, "idx")])
         .collect();
+    // Somebody else may have published in the meantime.
+    if let Some(list) = store.get(PACKS).await? {
+        named.extend(layout::packs_in(&list.bytes).flat_map(|file| {
+            let key = format!("objects/pack/{file}");
+            [key.replace(".pack", ".idx"), key]
+        }));
+    }
     named.extend(record.bundle.map(|name| bundle::key(name.0)));
+    named.extend(bundle::published(store).await?);
     let mut stale = store.list("objects/pack/").await?;
     stale.extend(store.list(bundle::FOLDER).await?);
     stale.retain(|found| is_older(found.modified, grace, now));
@@ -112,5 +127,23 @@ mod tests {
         sweep(&store, &record, Duration::ZERO, now).await.unwrap();
         let left = server.keys(BUCKET);
         assert_eq!(left, [key("foreign"), key("new")]);
+    }
+
+    #[tokio::test]
+    async fn in_a_folder_what_others_wrote_is_never_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = json!({ "url": format!("file://{}", dir.path().display()) });
+        let store = Store::open(&serde_json::from_value(config).unwrap()).await;
+        let store = store.unwrap();
+        let keys = ["objects/pack/pack-aaa.pack", "bundles/mine.bundle"];
+        for key in keys {
+            let put = store.put(key, "x".into(), Body::Pack, Condition::None);
+            put.await.unwrap();
+        }
+        let (record, now) = (Record::new(true), Timestamp::now());
+        sweep(&store, &record, Duration::ZERO, now).await.unwrap();
+        for key in keys {
+            assert!(store.get(key).await.unwrap().is_some(), "{key}");
+        }
     }
 }

@@ -9,8 +9,8 @@ use gix::ObjectId;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::gate::LARGEST;
 use super::layout::{self, HEAD, PACKS, pack_key};
-use super::record::{Pack, Record};
 use super::snapshot::Snapshot;
 use crate::store::{Store, Stored};
 
@@ -27,11 +27,12 @@ pub(crate) async fn verify(store: &Store, memory: u64, run: &Run) -> Result<Map<
         ));
     };
     let (mut indexes, mut links, mut objects) = (Vec::new(), Vec::new(), 0);
-    for pack in &record.packs {
-        let (index, open) = read(store, pack, memory, run).await?;
+    let packs = listed(store).await?;
+    for pack in &packs {
+        let (index, open) = read(store, *pack, memory, run).await?;
+        objects += u64::from(index.len());
         indexes.push(index);
         links.extend(open);
-        objects += pack.objects;
     }
     let is_there = |id: &ObjectId| indexes.iter().any(|index| index.contains(id));
     if let Some(lost) = links.iter().find(|link| !is_there(link)) {
@@ -46,28 +47,31 @@ pub(crate) async fn verify(store: &Store, memory: u64, run: &Run) -> Result<Map<
             )));
         }
     }
-    check_pointers(store, &snapshot, record).await?;
+    check_head(store, &snapshot).await?;
     for oid in &record.lfs {
         check_lfs(store, oid).await?;
     }
     let mut details = Map::new();
     details.insert("refs".to_owned(), json!(snapshot.refs.len()));
-    details.insert("packs".to_owned(), json!(record.packs.len()));
+    details.insert("packs".to_owned(), json!(packs.len()));
     details.insert("objects".to_owned(), json!(objects));
     details.insert("lfs_objects".to_owned(), json!(record.lfs.len()));
+    if !record.lfs_wanted.is_empty() {
+        let missing = record.lfs_wanted.len();
+        details.insert("lfs_missing".to_owned(), json!(missing));
+    }
     Ok(details)
 }
 
 /// A pack's index, once it is known to be right, and the links that lead out of the pack.
 async fn read(
     store: &Store,
-    pack: &Pack,
+    name: ObjectId,
     memory: u64,
     run: &Run,
 ) -> Result<(Index, Vec<ObjectId>)> {
-    let name = pack.name.0;
     let key = pack_key(name, "idx");
-    let stored = store.get_limited(&key, u64::MAX).await?;
+    let stored = store.get_limited(&key, LARGEST).await?;
     let stored = stored.ok_or_else(|| corrupt(format!("`{key}` is missing")))?;
     let key = pack_key(name, "pack");
     let stream = store.read(&key).await?;
@@ -90,25 +94,26 @@ async fn read(
     Ok((Index::parse(Bytes::from(read.index))?, read.links))
 }
 
-/// The small files from which readers begin must lead to all packs, and to the branch that HEAD is on.
-async fn check_pointers(store: &Store, snapshot: &Snapshot, record: &Record) -> Result<()> {
-    let get = async |key: &str| {
-        let object = store.get(key).await?;
-        object.ok_or_else(|| corrupt(format!("`{key}` is missing")))
+/// The packs that readers are told of.
+async fn listed(store: &Store) -> Result<Vec<ObjectId>> {
+    let list = store.get(PACKS).await?;
+    let list = list.ok_or_else(|| corrupt(format!("`{PACKS}` is missing")))?;
+    let name = |file: &str| {
+        let hex = file.strip_prefix("pack-")?.strip_suffix(".pack")?;
+        ObjectId::from_hex(hex.as_bytes()).ok()
     };
-    let list = get(PACKS).await?.bytes;
-    let lines: Vec<&[u8]> = list.split(|byte| *byte == b'\n').collect();
-    // Packs of a run that was broken off are not told to readers yet.
-    let told = record.packs.iter().filter(|_| record.packs_tag.is_some());
-    for pack in told {
-        let line = format!("P pack-{}.pack", String::from(pack.name));
-        if !lines.contains(&line.as_bytes()) {
-            return Err(corrupt(format!("`{PACKS}` has no line `{line}`")));
-        }
-    }
-    let head = get(HEAD).await?.bytes;
+    let names = layout::packs_in(&list.bytes).map(|file| {
+        let unreadable = || corrupt(format!("`{PACKS}` names `{}`", file.escape_debug()));
+        name(file).ok_or_else(unreadable)
+    });
+    names.collect()
+}
+
+async fn check_head(store: &Store, snapshot: &Snapshot) -> Result<()> {
+    let head = store.get(HEAD).await?;
+    let head = head.ok_or_else(|| corrupt(format!("`{HEAD}` is missing")))?;
     // A run that was broken off may have left HEAD open; the next one writes it.
-    if snapshot.head().is_some() && head[..] != layout::head_text(&snapshot.shown())[..] {
+    if snapshot.head().is_some() && head.bytes[..] != layout::head_text(&snapshot.shown())[..] {
         return Err(corrupt(format!("`{HEAD}` is not what was published")));
     }
     Ok(())

@@ -25,6 +25,9 @@ use crate::url::Bucket;
 /// How many chunks of an object wait for their reader.
 const AHEAD: usize = 16;
 
+/// How many bytes are reserved for an object before it has come.
+const MOST_RESERVED: usize = 8 << 20;
+
 /// A bucket, and a prefix of its keys.
 pub(crate) struct Cloud {
     pub(crate) objects: Arc<dyn ObjectStore>,
@@ -50,8 +53,9 @@ impl Cloud {
             if meta.size > most {
                 return Ok(Err(meta.size));
             }
-            // Not more than was announced, whatever comes.
-            let mut bytes = BytesMut::with_capacity(usize::try_from(meta.size).unwrap_or(0));
+            // Not more than was announced, whatever comes; and what was announced may be a lie.
+            let room = usize::try_from(meta.size).unwrap_or(0).min(MOST_RESERVED);
+            let mut bytes = BytesMut::with_capacity(room);
             let mut stream = stream;
             while let Some(chunk) = stream.try_next().await? {
                 if (bytes.len() + chunk.len()) as u64 > most {

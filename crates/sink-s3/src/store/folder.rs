@@ -354,7 +354,8 @@ pub(super) fn meta(key: &str, file: &File) -> io::Result<Meta> {
         size: about.len(),
         modified: about.modified()?.try_into().unwrap_or_default(),
         tag: tag(file, None)?,
-        ours: true,
+        // Files bear no mark: only where nobody else writes are they ours for sure.
+        ours: key.starts_with("gitbarge/"),
     })
 }
 

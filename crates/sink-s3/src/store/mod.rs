@@ -79,7 +79,7 @@ pub(crate) struct Meta {
     pub(crate) size: u64,
     pub(crate) tag: Tag,
     pub(crate) modified: Timestamp,
-    /// Whether it bears our mark. Lists do not show marks; in a folder, which is claimed, everything does.
+    /// Whether it bears our mark. Lists do not show marks; in a folder, only what is below `gitbarge/` does.
     pub(crate) ours: bool,
 }
 

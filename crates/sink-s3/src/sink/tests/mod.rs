@@ -1,4 +1,5 @@
 //! Tests of whole runs, against an S3 server and a folder.
 
 mod large;
+mod liar;
 mod scene;
