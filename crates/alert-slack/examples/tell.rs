@@ -15,6 +15,7 @@ async fn main() -> Result<()> {
         sink: None,
         repository: String::new(),
         reference: None,
+        from: None,
         commit: None,
         failure: None,
         count: 0,

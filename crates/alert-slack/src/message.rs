@@ -68,6 +68,7 @@ fn tally(notices: &[Notice]) -> String {
         (Event::Failed, "failed"),
         (Event::StillFailing, "still failing"),
         (Event::Recovered, "recovered"),
+        (Event::Synced, "synced"),
         (Event::Test, "test messages"),
     ];
     let counted = counts.into_iter().filter_map(|(event, words)| {
@@ -130,6 +131,7 @@ fn title(notice: &Notice) -> String {
         Event::Failed => format!("{pipeline} failed"),
         Event::StillFailing => format!("{pipeline} is still failing"),
         Event::Recovered => format!("{pipeline} recovered"),
+        Event::Synced => format!("{pipeline} was synced"),
         Event::Test => format!("Test message of {pipeline}"),
     }
 }
@@ -174,7 +176,7 @@ fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
             facts.push(("Since", notice.since.to_string()));
             facts.push(("Failed runs", notice.count.to_string()));
         }
-        Event::Failed | Event::Test => {}
+        Event::Failed | Event::Synced | Event::Test => {}
     }
     facts
 }

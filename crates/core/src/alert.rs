@@ -1,5 +1,7 @@
 //! Who is told, and of what.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,16 @@ pub trait Alerter: Send + Sync {
     /// # Errors
     /// Any kind; the engine tries again with back-off, and not before [`crate::Error::retry_after`].
     async fn alert(&self, alert: &Alert, run: &Run) -> Result<()>;
+
+    /// How many notices one message may hold.
+    fn most_together(&self) -> usize {
+        usize::MAX
+    }
+
+    /// How long telling one message may take; longer, and it is broken off and tried again later.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
 
     /// Whether the receiver can be reached, without telling anybody anything.
     async fn probe(&self, _run: &Run) -> Result<()> {
@@ -43,6 +55,9 @@ pub struct Notice {
     pub reference: Option<String>,
     /// The commit that the pipeline stands at, if known.
     pub commit: Option<String>,
+    /// The commit that it stood at before, if known; of several commits that were not told, before the first.
+    #[serde(default)]
+    pub from: Option<String>,
     /// What failed; for `recovered`, what had failed last.
     pub failure: Option<Failure>,
     /// How many runs have failed so.
@@ -57,6 +72,8 @@ pub struct Notice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
+    /// A run has changed a target.
+    Synced,
     /// A run failed in a way that has not been told yet.
     Failed,
     /// It has failed in that way for a whole suppression window.

@@ -40,6 +40,16 @@ pub mod option {
 
     use serde::Deserializer;
 
+    /// Reads what [`super::deserialize`] reads.
+    ///
+    /// # Errors
+    /// Those of [`super::deserialize`].
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+
     /// Reads what [`super::deserialize_or_zero`] reads.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! Credentials that never print themselves.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -12,6 +15,21 @@ use crate::{Error, ErrorKind, Result, bounded};
 
 /// The largest file that is read as a secret, in bytes.
 const LARGEST_FILE: u64 = 1 << 20;
+
+/// The variables that secrets of this process lie in: no command that it starts is to see them.
+static NAMED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// What the configuration's variables begin with; any of them may hold a secret.
+const OWN_PREFIX: &str = "GITBARGE_";
+
+/// The environment's variables that commands do not inherit: those that a [`Secret`] names, and gitbarge's own.
+pub fn secret_variables() -> Vec<OsString> {
+    let named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut names: Vec<OsString> = named.iter().map(OsString::from).collect();
+    let own = |name: &OsString| name.to_string_lossy().starts_with(OWN_PREFIX);
+    names.extend(std::env::vars_os().map(|(name, _)| name).filter(own));
+    names
+}
 
 /// A reference to a credential: a literal, `{ env = "NAME" }` or `{ file = "PATH" }`.
 ///
@@ -39,7 +57,10 @@ impl Secret {
 
     /// A secret in an environment variable.
     pub fn env(name: impl Into<String>) -> Self {
-        Self(Place::Env(name.into()))
+        let name = name.into();
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        named.insert(name.clone());
+        Self(Place::Env(name))
     }
 
     /// A secret in a file.
@@ -94,6 +115,11 @@ impl Secret {
 }
 
 impl SecretText {
+    /// A credential that was not read but made, such as from two others.
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
     /// The credential itself; call it only where it is used.
     pub fn expose(&self) -> &str {
         &self.0
@@ -248,6 +274,12 @@ mod tests {
             .read()
             .unwrap_err();
         assert!(missing.to_string().contains("/nowhere/x"), "{missing}");
+    }
+
+    #[test]
+    fn the_variables_that_secrets_lie_in_are_known() {
+        parse("secret = { env = 'TEST_KEPT_FROM_COMMANDS' }").unwrap();
+        assert!(secret_variables().contains(&OsString::from("TEST_KEPT_FROM_COMMANDS")));
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! One attempt: list the refs, ask the sinks, deliver to those that differ.
 
+use std::sync::Arc;
+
 use gitbarge_core::config::{Named, Pipeline};
-use gitbarge_core::{Delivery, Error, ErrorKind, Held, Receipt, Run, Sink, Target, Wanted};
+use gitbarge_core::{
+    Delivery, Error, ErrorKind, Held, Receipt, Run, Sink, StateStore, Target, Wanted,
+};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::alerts;
 use crate::asked::{self, Asked, sink_run};
 use crate::contained::contained;
 use crate::listed::Listed;
@@ -77,7 +82,12 @@ impl Standing {
 }
 
 /// Tries once to bring every sink that is not settled yet to what the remote has.
-pub(crate) async fn attempt(pipeline: &Pipeline, run: &Run, standing: &mut Standing) {
+pub(crate) async fn attempt(
+    pipeline: &Pipeline,
+    state: &Arc<dyn StateStore>,
+    run: &Run,
+    standing: &mut Standing,
+) {
     let open = (0..pipeline.sinks.len()).filter(|sink| !standing.is_settled(*sink));
     // The sinks are asked while the remote is listed; should the listing fail, their answers do not matter.
     let mut asked: Vec<Asked> = open.map(|sink| Asked::new(pipeline, sink, run)).collect();
@@ -102,8 +112,12 @@ pub(crate) async fn attempt(pipeline: &Pipeline, run: &Run, standing: &mut Stand
     let mut running = JoinSet::new();
     for asked in asked {
         let (pipeline, listed, run) = (pipeline.clone(), listed.clone(), run.clone());
+        let state = state.clone();
         // No sink waits for another's answer.
-        let work = async move { (asked.sink, bring(&pipeline, asked, listed, &run).await) };
+        let work = async move {
+            let sink = asked.sink;
+            (sink, bring(&pipeline, &state, asked, listed, &run).await)
+        };
         running.spawn(work.in_current_span());
     }
     while let Some(joined) = running.join_next().await {
@@ -122,7 +136,13 @@ fn is_cancelled(error: &Error) -> bool {
     error.kind() == ErrorKind::Cancelled
 }
 
-async fn bring(pipeline: &Pipeline, asked: Asked, listed: Listed, run: &Run) -> Ended {
+async fn bring(
+    pipeline: &Pipeline,
+    state: &Arc<dyn StateStore>,
+    asked: Asked,
+    listed: Listed,
+    run: &Run,
+) -> Ended {
     let (sink, wanted) = (&pipeline.sinks[asked.sink], asked.wanted.clone());
     let run = sink_run(pipeline, asked.sink, run);
     let is_late = asked.is_late();
@@ -139,7 +159,10 @@ async fn bring(pipeline: &Pipeline, asked: Asked, listed: Listed, run: &Run) -> 
         Ok(held) if held.equals(&delivery) => unchanged(sink, held, &delivery),
         _ if run.is_cancelled() => failed(sink, Error::cancelled("reading the target")),
         // A target that cannot be read may be one that a delivery repairs, or refuses with a better reason.
-        _ => {
+        held => {
+            let from = held.ok().and_then(|held| held.commit);
+            let from = from.map(|id| id.to_string());
+            alerts::changing(pipeline, state, from.as_deref()).await;
             let (instance, to) = (sink.component.instance.clone(), delivery.clone());
             let deliver = async move { instance.deliver(&to, &run).await };
             match contained("delivering", deliver).await {

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitbarge_core::config::{Config, Named, Pipeline};
-use gitbarge_core::{Requests, Run, StateStore, Trigger};
+use gitbarge_core::{Asked, Requests, Run, StateStore, Trigger};
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{sleep, timeout};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts::{self, Pace};
+use crate::alerts::{self, Pace, Sending};
 use crate::backoff::pause;
 use crate::contained::contained;
-use crate::observer::{Log, Observer};
+use crate::observer::{Observer, Watch};
 use crate::run::run_once;
 use crate::slot::Slot;
+use crate::{Board, RunStatus};
 
 /// How many pipelines run at a time; the others wait.
 const MOST_RUNS: usize = 16;
@@ -24,8 +25,16 @@ const MOST_RUNS: usize = 16;
 const QUIET: Duration = Duration::from_millis(500);
 /// How long quiet is waited for.
 const MOST_GATHERING: Duration = Duration::from_secs(3);
-/// How long a cancelled run may take to end at shutdown.
+/// How long triggers may take to end.
+const LAST_NOTES: Duration = Duration::from_millis(200);
+/// How long cancelled runs may take to end at shutdown.
+const LATE: Duration = Duration::from_millis(1_500);
+/// How long the last messages may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long after the grace period both have ended, so that one takes from the other's time.
+const LAST_MOMENT: Duration = Duration::from_millis(2_500);
+/// How long messages that are broken off may take to end.
+const LAST_BREATH: Duration = Duration::from_millis(300);
 /// How long one round of sending alerts may take.
 const SENDING: Duration = Duration::from_secs(60);
 
@@ -35,8 +44,24 @@ struct Shared {
     permits: Arc<Semaphore>,
     /// Cancels running runs.
     kill: CancellationToken,
+    /// Breaks messages off.
+    silence: CancellationToken,
     /// A run has ended: there may be something to tell.
     ended: Notify,
+    board: Arc<Board>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Shared {
+    fn sending(&self, budget: Duration) -> Sending<'_> {
+        Sending {
+            state: &self.state,
+            observer: &*self.observer,
+            budget,
+            pace: Pace::Steady,
+            cancel: &self.silence,
+        }
+    }
 }
 
 /// The pipelines of one configuration.
@@ -60,6 +85,7 @@ type Followed = BTreeMap<String, JoinHandle<bool>>;
 pub(crate) async fn serve(
     config: &Config,
     state: &Arc<dyn StateStore>,
+    watch: Watch,
     cancel: CancellationToken,
     mut reloads: mpsc::Receiver<Config>,
 ) {
@@ -67,7 +93,10 @@ pub(crate) async fn serve(
         state: state.clone(),
         permits: Arc::new(Semaphore::new(MOST_RUNS)),
         kill: CancellationToken::new(),
+        silence: CancellationToken::new(),
         ended: Notify::new(),
+        board: watch.board.clone(),
+        observer: Arc::new(watch),
     });
     let mut grace = config.shutdown_grace;
     let mut generation = Generation::start(config, Followed::new(), &shared);
@@ -87,10 +116,17 @@ impl Generation {
     /// Starts all pipelines. One that `old` knows goes on when its old run has ended; a new one runs at once.
     fn start(config: &Config, mut old: Followed, shared: &Arc<Shared>) -> Self {
         let stop = CancellationToken::new();
+        shared.board.retain(&config.pipelines);
         let mut pipelines = BTreeMap::new();
         for pipeline in &config.pipelines {
             let before = old.remove(&pipeline.name);
-            let work = follow(pipeline.clone(), before, shared.clone(), stop.clone());
+            // Whoever looks from now on sees it, though its first run may have to wait.
+            let (requests, asked) = Requests::channel();
+            // Should it end by a panic, its triggers end with it, and no other pipeline does.
+            let stop = stop.child_token();
+            shared.board.post(pipeline, &requests, &stop);
+            let ends = (requests, asked);
+            let work = follow(pipeline.clone(), ends, before, shared.clone(), stop);
             pipelines.insert(pipeline.name.clone(), tokio::spawn(work));
         }
         let (routes, hush) = (alerts::routes(&config.pipelines), CancellationToken::new());
@@ -117,21 +153,29 @@ impl Generation {
     }
 
     async fn end(self, grace: Duration, shared: &Shared) {
+        let begun = Instant::now();
         self.stop.cancel();
         let all = join_all(self.pipelines.into_values().chain(self.retired).collect());
         tokio::pin!(all);
         if timeout(grace, &mut all).await.is_err() {
             tracing::warn!("Runs did not end within the grace period and are cancelled.");
             shared.kill.cancel();
-            drop(timeout(LAST_WORDS, &mut all).await);
+            drop(timeout(LATE, &mut all).await);
         }
         self.hush.cancel();
         let abort: Vec<_> = self.senders.iter().map(JoinHandle::abort_handle).collect();
         let last_messages = async {
             join_all(self.senders).await;
-            alerts::flush(&self.routes, &shared.state, LAST_WORDS, Pace::Steady).await;
+            shared.sending(LAST_WORDS).flush(&self.routes).await;
         };
-        drop(timeout(LAST_WORDS, last_messages).await);
+        tokio::pin!(last_messages);
+        let left = (begun + grace + LAST_MOMENT).saturating_duration_since(Instant::now());
+        let words = left.clamp(LAST_WORDS / 2, LAST_WORDS);
+        if timeout(words, &mut last_messages).await.is_err() {
+            // A command, for one, ends with what it has started.
+            shared.silence.cancel();
+            drop(timeout(LAST_BREATH, last_messages).await);
+        }
         abort.iter().for_each(AbortHandle::abort);
     }
 }
@@ -146,17 +190,15 @@ async fn join_all<T>(handles: Vec<JoinHandle<T>>) {
 /// Runs one pipeline whenever it is asked for; returns whether a request is left.
 async fn follow(
     pipeline: Pipeline,
+    (requests, asked): (Requests, Asked),
     before: Option<JoinHandle<bool>>,
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) -> bool {
-    let (requests, mut asked) = Requests::channel();
-    // Should this pipeline end by a panic, its triggers end with it, and no other pipeline does.
-    let stop = stop.child_token();
     let _stop_watching = stop.clone().drop_guard();
-    let observer: Arc<dyn Observer> = Arc::new(Log);
+    let mut watching = JoinSet::new();
     for trigger in &pipeline.triggers {
-        tokio::spawn(watch(
+        watching.spawn(watch(
             trigger.clone(),
             pipeline.name.clone(),
             requests.clone(),
@@ -172,21 +214,35 @@ async fn follow(
     if is_due {
         requests.request();
     }
+    let is_waiting = answer(&pipeline, asked, &shared, &stop).await;
+    // What triggers remember they write down at their end, for which the process must not be too quick.
+    let all = async { while watching.join_next().await.is_some() {} };
+    drop(timeout(LAST_NOTES, all).await);
+    is_waiting
+}
+
+/// Runs a pipeline at each request until stopped; returns whether a request is left.
+async fn answer(
+    pipeline: &Pipeline,
+    mut asked: Asked,
+    shared: &Shared,
+    stop: &CancellationToken,
+) -> bool {
     loop {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return asked.try_recv().is_ok(),
-            // The requests of this function keep the channel open.
-            _ = asked.recv() => {}
+            () = stop.cancelled() => return asked.is_waiting(),
+            () = asked.wait() => {}
         }
         let slot = tokio::select! {
             biased;
             () = stop.cancelled() => return true,
             slot = Slot::take(&shared.permits) => slot,
         };
-        // What was asked for while waiting is answered by this run.
-        while asked.try_recv().is_ok() {}
-        run_once(&pipeline, &shared.state, &observer, &shared.kill, slot).await;
+        asked.begin();
+        let (state, observer) = (&shared.state, &shared.observer);
+        let record = run_once(pipeline, state, observer, &shared.kill, slot).await;
+        asked.end(record.status != RunStatus::Failed);
         shared.ended.notify_one();
     }
 }
@@ -228,7 +284,7 @@ async fn watch(
 /// Sends alerts as they become due, beginning with what an earlier process has left.
 async fn send(routes: alerts::Routes, shared: Arc<Shared>, hush: CancellationToken) {
     while !hush.is_cancelled() {
-        let next = alerts::flush(&routes, &shared.state, SENDING, Pace::Steady).await;
+        let next = shared.sending(SENDING).flush(&routes).await;
         let due = async {
             match next.map(|next| next.duration_since(jiff::Timestamp::now())) {
                 Some(wait) => sleep(Duration::try_from(wait).unwrap_or_default()).await,

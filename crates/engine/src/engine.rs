@@ -13,12 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts::{self, Pace};
+use crate::alerts::{self, Pace, Sending};
 use crate::contained::contained;
 use crate::listed::asked;
+use crate::observer::{Nobody, Watch};
 use crate::run::run_once;
 use crate::slot::Slot;
-use crate::{Observer, RunRecord, daemon};
+use crate::{Board, Observer, RunRecord, daemon};
 
 /// How many pipelines one `sync` runs at a time.
 const MOST_RUNS: usize = 16;
@@ -29,6 +30,8 @@ const TELLING: Duration = Duration::from_secs(5);
 pub struct Engine {
     config: Config,
     state: Arc<dyn StateStore>,
+    board: Arc<Board>,
+    observer: Arc<dyn Observer>,
 }
 
 impl Engine {
@@ -37,7 +40,20 @@ impl Engine {
         Self {
             config: config.clone(),
             state: config.state.instance.clone(),
+            board: Arc::new(Board::new(config.state.instance.clone())),
+            observer: Arc::new(Nobody),
         }
+    }
+
+    /// Has somebody see what [`Self::serve`] does, besides the log and the board.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// What [`Self::serve`] is doing.
+    pub fn board(&self) -> Arc<Board> {
+        self.board.clone()
     }
 
     /// Runs the named pipelines once each (all of them if none is named), side by side. What is to be told waits for [`Self::tell`].
@@ -75,10 +91,18 @@ impl Engine {
         records.into_iter().map(|(_, record)| record).collect()
     }
 
-    /// Tells what waits to be told, within a few seconds; what is not taken by then waits on. It may be dropped at any time.
+    /// Tells what waits to be told, within a few seconds, or as long as an alerter's work is known to take; what is not taken
+    /// by then waits on. It may be dropped at any time.
     pub async fn tell(&self) {
         let routes = alerts::routes(&self.config.pipelines);
-        alerts::flush(&routes, &self.state, TELLING, Pace::Once).await;
+        let sending = Sending {
+            state: &self.state,
+            observer: &*self.observer,
+            budget: TELLING,
+            pace: Pace::Once,
+            cancel: &CancellationToken::new(),
+        };
+        sending.flush(&routes).await;
     }
 
     /// Runs all pipelines as their triggers ask, until cancelled. A configuration from `reloads` replaces the one in force;
@@ -86,7 +110,11 @@ impl Engine {
     ///
     /// When cancelled, running runs get the configuration's grace period, and are cancelled then.
     pub async fn serve(&self, cancel: CancellationToken, reloads: mpsc::Receiver<Config>) {
-        daemon::serve(&self.config, &self.state, cancel, reloads).await;
+        let watch = Watch {
+            board: self.board.clone(),
+            also: self.observer.clone(),
+        };
+        daemon::serve(&self.config, &self.state, watch, cancel, reloads).await;
     }
 
     /// Tries every source, sink and alerter, side by side, changing nothing. The results come with dotted keys.
@@ -152,7 +180,13 @@ impl Engine {
         {
             results.push((
                 route.name.clone(),
-                alerts::tell(route, vec![test_notice()], &self.state).await,
+                alerts::tell(
+                    route,
+                    vec![test_notice()],
+                    &self.state,
+                    &CancellationToken::new(),
+                )
+                .await,
             ));
         }
         results
@@ -202,6 +236,7 @@ fn test_notice() -> Notice {
         repository: "none".to_owned(),
         reference: None,
         commit: None,
+        from: None,
         failure: None,
         count: 0,
         since: now,

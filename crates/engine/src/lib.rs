@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod board;
 mod engine;
 mod observer;
 
@@ -18,6 +19,7 @@ mod record;
 
 mod alerts;
 
+pub use board::{Board, Posted};
 pub use engine::Engine;
 pub use observer::Observer;
 pub use record::{RunRecord, RunStatus, SinkRecord};

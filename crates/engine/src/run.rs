@@ -63,7 +63,7 @@ async fn run_and_remember(
     let mut standing = Standing::default();
     let lease = lease(&pipeline.name, state, deadline, &token, &mut slot).await;
     if lease.is_ok() {
-        within(deadline, pipeline, &run, &mut slot, &mut standing).await;
+        within(deadline, pipeline, state, &run, &mut slot, &mut standing).await;
     }
     let lease = lease.map_err(|error| standing.error = Some(error)).ok();
     fill(&mut record, standing, &run);
@@ -137,13 +137,14 @@ async fn lease(
 async fn within(
     deadline: Instant,
     pipeline: &Pipeline,
+    state: &Arc<dyn StateStore>,
     run: &Run,
     slot: &mut Slot,
     standing: &mut Standing,
 ) {
     let token = run.cancel_token();
     let is_late = {
-        let work = attempts(deadline, pipeline, run, slot, standing);
+        let work = attempts(deadline, pipeline, state, run, slot, standing);
         tokio::pin!(work);
         let is_late = tokio::select! {
             biased;
@@ -166,12 +167,13 @@ async fn within(
 async fn attempts(
     deadline: Instant,
     pipeline: &Pipeline,
+    state: &Arc<dyn StateStore>,
     run: &Run,
     slot: &mut Slot,
     standing: &mut Standing,
 ) {
     for number in 0.. {
-        attempt(pipeline, run, standing).await;
+        attempt(pipeline, state, run, standing).await;
         if !standing.can_be_helped() || run.is_cancelled() {
             return;
         }

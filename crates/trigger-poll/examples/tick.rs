@@ -10,10 +10,10 @@ use gitbarge_trigger_poll::PollTrigger;
 async fn main() -> Result<()> {
     let trigger = PollTrigger::new(Duration::from_secs(1), Duration::from_millis(200));
     let run = Run::standalone("example");
-    let (requests, mut receiver) = Requests::channel();
+    let (requests, mut asked) = Requests::channel();
     let due = async {
         for n in 1..=3 {
-            receiver.recv().await;
+            asked.next().await;
             println!("run {n} is due");
         }
         run.cancel_token().cancel();

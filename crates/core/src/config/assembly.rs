@@ -9,11 +9,12 @@ use super::claims::{Claim, overlaps};
 use super::component::{self, Role};
 use super::keys::{AlertKeys, PipelineKeys, RootKeys};
 use super::layers::Layers;
+use super::listener::{self, Hook};
 use super::names;
 use super::place::{Place, outline};
 use super::table::{Issue, read_table};
 use super::{AlertRoute, Config, Named, Pipeline, distinct};
-use crate::{Alerter, Component, Plugin, Problem, StateStore};
+use crate::{Alerter, Component, Plugin, Problem, StateStore, Trigger};
 
 const NO_PIPELINES: &str = "there are no pipelines: add a table `[pipeline.NAME]`";
 
@@ -21,6 +22,7 @@ const NO_PIPELINES: &str = "there are no pipelines: add a table `[pipeline.NAME]
 pub(crate) struct Assembly<'l> {
     layers: &'l Layers,
     claims: Vec<Claim>,
+    hooks: Vec<Hook>,
     problems: Vec<Problem>,
 }
 
@@ -29,6 +31,7 @@ impl<'l> Assembly<'l> {
         Self {
             layers,
             claims: Vec::new(),
+            hooks: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -40,9 +43,13 @@ impl<'l> Assembly<'l> {
         let alerters = self.alerters(&root, "");
         let pipelines = self.pipelines(&root, &alerters);
         self.problems.extend(overlaps(self.claims));
+        let is_listening = root.table().find_ref("http").is_some();
+        self.problems
+            .extend(listener::faults(self.hooks, is_listening));
         match state {
             Some(state) if self.problems.is_empty() => Ok(Config {
                 shutdown_grace: keys.shutdown_grace,
+                http: keys.http,
                 state,
                 alerters,
                 pipelines,
@@ -73,6 +80,7 @@ impl<'l> Assembly<'l> {
                 routes.push(AlertRoute {
                     name: format!("{prefix}{name}"),
                     component,
+                    on: keys.on,
                     suppress: keys.suppress,
                     paused: keys.paused,
                 });
@@ -124,13 +132,20 @@ impl<'l> Assembly<'l> {
                 format!("this pipeline has no sinks: {advice}"),
             );
         }
-        let triggers = self.named(place, "trigger");
+        let triggers: Vec<Named<dyn Trigger>> = self.named(place, "trigger");
+        for trigger in &triggers {
+            if let Some(path) = trigger.component.instance.path(&name) {
+                let at = place.problem(Issue::new(&["trigger", &trigger.name], "", None));
+                self.hooks.push(Hook { path, at });
+            }
+        }
         let own_alerters = self.alerters(place, &format!("{name}/"));
         let keys = keys?;
         Some(Pipeline {
             name,
             reference: keys.reference,
             run_timeout: keys.run_timeout,
+            stale_after: keys.stale_after,
             source: source?,
             sinks,
             triggers,

@@ -10,15 +10,21 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::schema::{AnyOf, ByName};
-use super::{Paused, RefName};
+use super::{HttpConfig, Occasion, Paused, RefName};
 use crate::{Alerter, Sink, Source, StateStore, Trigger, duration};
 
 /// The fields of [`RootKeys`].
-pub(crate) const ROOT_KEYS: [&str; 5] =
-    ["shutdown_grace", "state", "alert", "defaults", "pipeline"];
+pub(crate) const ROOT_KEYS: [&str; 6] = [
+    "shutdown_grace",
+    "http",
+    "state",
+    "alert",
+    "defaults",
+    "pipeline",
+];
 
 /// The fields of [`AlertKeys`].
-pub(crate) const ALERT_KEYS: [&str; 2] = ["suppress", "paused"];
+pub(crate) const ALERT_KEYS: [&str; 3] = ["on", "suppress", "paused"];
 
 /// The keys of the whole file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,6 +39,9 @@ pub(crate) struct RootKeys {
     #[serde(default = "ten_seconds", deserialize_with = "duration::deserialize")]
     #[schemars(schema_with = "duration::schema")]
     pub(crate) shutdown_grace: Duration,
+    /// The daemon's listener for webhooks, probes, metrics, the status page and the API; without it nothing listens.
+    #[serde(default)]
+    pub(crate) http: Option<HttpConfig>,
     /// Where gitbarge remembers. The default is a folder of files below `$XDG_STATE_HOME`.
     #[serde(default)]
     state: ReadApart<AnyOf<dyn StateStore>>,
@@ -63,6 +72,10 @@ pub(crate) struct PipelineKeys {
     #[serde(default = "ten_minutes", deserialize_with = "duration::deserialize")]
     #[schemars(schema_with = "duration::schema")]
     pub(crate) run_timeout: Duration,
+    /// How long after its last success the pipeline counts as not ready, for probes. The default is never.
+    #[serde(default, deserialize_with = "duration::option::deserialize")]
+    #[schemars(schema_with = "duration::schema")]
+    pub(crate) stale_after: Option<Duration>,
     /// Where the repository comes from.
     #[serde(default)]
     source: ReadApart<AnyOf<dyn Source>>,
@@ -81,6 +94,9 @@ pub(crate) struct PipelineKeys {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AlertKeys {
+    /// What is told.
+    #[serde(default = "troubles")]
+    pub(crate) on: Vec<Occasion>,
     /// How long the same fault is not told again.
     #[serde(default = "one_hour", deserialize_with = "duration::deserialize")]
     #[schemars(schema_with = "duration::schema")]
@@ -94,6 +110,7 @@ impl Default for RootKeys {
     fn default() -> Self {
         Self {
             shutdown_grace: ten_seconds(),
+            http: None,
             state: ReadApart::default(),
             alert: ReadApart::default(),
             defaults: ReadApart::default(),
@@ -104,6 +121,10 @@ impl Default for RootKeys {
 
 fn ten_seconds() -> Duration {
     Duration::from_secs(10)
+}
+
+fn troubles() -> Vec<Occasion> {
+    vec![Occasion::Failed, Occasion::Recovered]
 }
 
 fn ten_minutes() -> Duration {

@@ -9,6 +9,7 @@ mod claims;
 mod component;
 mod keys;
 mod layers;
+mod listener;
 mod names;
 mod overrides;
 mod place;
@@ -19,9 +20,12 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::{Alerter, Component, Problem, Sink, Source, StateStore, Trigger};
 
+pub use listener::{HttpConfig, TlsFiles};
 pub use load::Loader;
 pub use reference::RefName;
 pub use schema::{TableDoc, catalogue, engine_tables, schema};
@@ -31,6 +35,8 @@ pub use schema::{TableDoc, catalogue, engine_tables, schema};
 pub struct Config {
     /// How long running syncs may take to end after SIGTERM before they are cancelled.
     pub shutdown_grace: Duration,
+    /// The daemon's listener.
+    pub http: Option<HttpConfig>,
     /// Where everything is remembered.
     pub state: Component<dyn StateStore>,
     /// The alerters for every pipeline; they stand in each pipeline's own list too.
@@ -61,6 +67,24 @@ impl Config {
         distinct(problems)
     }
 
+    /// What is allowed and not wise.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let is_deaf = |pipeline: &&Pipeline| {
+            let mut paths = pipeline
+                .triggers
+                .iter()
+                .map(|trigger| trigger.component.instance.path(&pipeline.name));
+            !pipeline.triggers.is_empty() && paths.all(|path| path.is_some())
+        };
+        let deaf = self.pipelines.iter().filter(is_deaf);
+        deaf.map(|pipeline| {
+            let key = format!("pipeline.{}.trigger", pipeline.name);
+            let message = "a delivery that is lost is never made up for: add a slow trigger of type `poll`, such as `every = \"10m\"`";
+            Problem::new(key, message)
+        })
+        .collect()
+    }
+
     /// All alerters, each once: those for every pipeline, then those of single ones.
     pub fn all_alerters(&self) -> impl Iterator<Item = &AlertRoute> {
         let pipelines = self.pipelines.iter();
@@ -85,6 +109,8 @@ pub struct Pipeline {
     pub reference: Option<RefName>,
     /// How long one run may take, retries included.
     pub run_timeout: Duration,
+    /// How long after its last success it counts as not ready.
+    pub stale_after: Option<Duration>,
     /// Where it comes from.
     pub source: Component<dyn Source>,
     /// What must equal it.
@@ -127,8 +153,23 @@ pub struct AlertRoute {
     pub component: Component<dyn Alerter>,
     /// How long the same fault is not told again.
     pub suppress: Duration,
+    /// What it is told.
+    pub on: Vec<Occasion>,
     /// Whether nothing is sent for now.
     pub paused: Paused,
+}
+
+/// What an alerter may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Occasion {
+    /// A run has changed a target.
+    Synced,
+    /// A pipeline fails.
+    Failed,
+    /// It works again.
+    Recovered,
 }
 
 /// Whether an alerter is to be silent.

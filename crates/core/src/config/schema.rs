@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::HttpConfig;
 use super::component::Role;
 use super::keys::{AlertKeys, PipelineKeys, RootKeys};
 use super::names::PATTERN;
@@ -29,7 +30,7 @@ pub struct TableDoc {
     pub schema: Value,
 }
 
-/// The tables whose keys are not a plugin's: the file itself, a pipeline, and what every alerter takes.
+/// The tables whose keys are not a plugin's: the file itself, a pipeline, what every alerter takes, and the listener.
 pub fn engine_tables() -> Vec<TableDoc> {
     let doc = |name: &str, summary: &str, example, schema| TableDoc {
         name: name.to_owned(),
@@ -55,6 +56,12 @@ pub fn engine_tables() -> Vec<TableDoc> {
             "the keys of every alerter, beside its type's own",
             "suppress = \"1h\"\npaused = false",
             described::<AlertKeys>(),
+        ),
+        doc(
+            "http",
+            "the keys of the daemon's listener",
+            "listen = \"127.0.0.1:8080\"\napi_token = { env = \"API_TOKEN\" }\ntls = { cert = \"cert.pem\", key = \"key.pem\" }",
+            described::<HttpConfig>(),
         ),
     ]
 }

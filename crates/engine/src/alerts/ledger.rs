@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gitbarge_core::config::AlertRoute;
+use gitbarge_core::config::{AlertRoute, Occasion};
 use gitbarge_core::{Event, Failure, Notice};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,18 @@ pub(crate) struct Ledger {
     outbox: Vec<Waiting>,
     /// The number of the next notice.
     next: u64,
+    /// A target may have been changed by a run that has not been taken into account.
+    #[serde(default)]
+    change: Option<Change>,
+}
+
+/// What a run was about to change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Change {
+    /// The commit that the target stood at.
+    from: Option<String>,
+    /// The process that was about to.
+    by: u64,
 }
 
 /// The time from the first failed run to the next successful one.
@@ -49,6 +61,7 @@ pub(crate) struct Route {
     pub(crate) name: String,
     suppress: Duration,
     is_paused: bool,
+    on: Vec<Occasion>,
 }
 
 impl Route {
@@ -57,7 +70,12 @@ impl Route {
             name: route.name.clone(),
             suppress: route.suppress,
             is_paused: route.paused.at(now),
+            on: route.on.clone(),
         }
+    }
+
+    fn wants(&self, occasion: Occasion) -> bool {
+        self.on.contains(&occasion)
     }
 }
 
@@ -114,7 +132,10 @@ impl Ledger {
         {
             waiting.notice.count = count;
         }
-        for route in routes.iter().filter(|route| !route.is_paused) {
+        for route in routes
+            .iter()
+            .filter(|route| !route.is_paused && route.wants(Occasion::Failed))
+        {
             let told = fault.told.get(&route.name).copied();
             let is_waiting = self
                 .outbox
@@ -156,7 +177,12 @@ impl Ledger {
                 .outbox
                 .iter()
                 .any(|waiting| waiting.route == route.name && waiting.fault.is_some());
-            if was_told || will_be {
+            // Who does not want to hear of faults is told of every end.
+            let is_meant = match route.wants(Occasion::Failed) {
+                true => was_told || will_be,
+                false => !route.is_paused,
+            };
+            if is_meant && route.wants(Occasion::Recovered) {
                 let notice = Notice {
                     failure: Some(outage.last.clone()),
                     ..notice(
@@ -173,6 +199,48 @@ impl Ledger {
         // What still waits tells nothing of the next outage, even if that is of the same fault.
         for waiting in &mut self.outbox {
             waiting.fault = None;
+        }
+    }
+
+    /// A run begins to change a target. Should its end never be known, the next good run is told as the one that did.
+    pub(crate) fn changing(&mut self, from: Option<&str>, by: u64) {
+        let from = from.map(str::to_owned);
+        self.change.get_or_insert(Change { from, by }).by = by;
+    }
+
+    /// A run has ended well; `from` is the commit that it began at if it has changed a target itself.
+    ///
+    /// Of several commits that wait to be told, the newest is enough. Who is paused hears of it afterwards.
+    pub(crate) fn synced(
+        &mut self,
+        subject: &Subject,
+        from: Option<Option<&str>>,
+        routes: &[Route],
+        now: Timestamp,
+    ) {
+        let change = self.change.take();
+        if change.is_none() && from.is_none() {
+            return;
+        }
+        let from = from.flatten().map(str::to_owned);
+        let from = change.and_then(|change| change.from).or(from);
+        for route in routes.iter().filter(|route| route.wants(Occasion::Synced)) {
+            let is_old = |w: &mut Waiting| w.route == route.name && w.notice.event == Event::Synced;
+            let old: Vec<Waiting> = self.outbox.extract_if(.., is_old).collect();
+            // For whoever has not heard of the commits between, it is one step.
+            let from = old
+                .first()
+                .map_or(from.clone(), |old| old.notice.from.clone());
+            let notice = Notice {
+                from,
+                ..notice(Event::Synced, subject, 1, now, now)
+            };
+            push(&mut self.outbox, &mut self.next, route, notice, None);
+            let asked_until = old.iter().filter_map(|old| old.asked_until).max();
+            if let (Some(until), Some(new)) = (asked_until, self.outbox.last_mut()) {
+                new.asked_until = asked_until;
+                new.not_before = new.not_before.max(until);
+            }
         }
     }
 
@@ -200,6 +268,14 @@ impl Ledger {
         self.outbox
             .iter()
             .filter(move |waiting| waiting.route == route)
+    }
+
+    /// The same without what may not be true any more: another process has begun to change the target, and its end is not known.
+    pub(crate) fn certain(&self, route: &str, process: u64) -> impl Iterator<Item = &Waiting> {
+        let change = self.change.as_ref();
+        let is_certain = change.is_none_or(|change| change.by == process);
+        self.waiting(route)
+            .filter(move |waiting| is_certain || waiting.notice.event != Event::Synced)
     }
 
     /// The alerter has taken these notices.
@@ -267,6 +343,7 @@ fn notice(event: Event, subject: &Subject, count: u64, since: Timestamp, now: Ti
         repository: subject.repository.clone(),
         reference: subject.reference.clone(),
         commit: subject.commit.clone(),
+        from: None,
         failure: None,
         count,
         since,

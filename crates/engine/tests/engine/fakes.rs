@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gitbarge_core::config::{AlertRoute, Paused};
+use gitbarge_core::config::{AlertRoute, Occasion, Paused};
 use gitbarge_core::{
     Address, Alert, Alerter, Component, Connection, Delivery, Error, ErrorKind, Event, Held,
     Notice, Receipt, Requests, Result, Run, Service, Sink, Source, Trigger,
@@ -128,13 +128,19 @@ impl Trigger for FakeTrigger {
 /// Remembers what it was told, after its script.
 pub(crate) struct FakeAlerter {
     taken: Mutex<Vec<Alert>>,
+    patience: Duration,
     pub(crate) telling: Script,
 }
 
 impl FakeAlerter {
     pub(crate) fn new() -> Arc<Self> {
+        Self::with_patience(Duration::from_secs(10))
+    }
+
+    pub(crate) fn with_patience(patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             taken: Mutex::default(),
+            patience,
             telling: Script::new(),
         })
     }
@@ -166,6 +172,7 @@ impl FakeAlerter {
         AlertRoute {
             name: name.to_owned(),
             component: Component::made("fake", self.clone()),
+            on: vec![Occasion::Failed, Occasion::Recovered],
             suppress: Duration::from_secs(3600),
             paused: Paused::No,
         }
@@ -179,5 +186,9 @@ impl Alerter for FakeAlerter {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.push(alert.clone());
         Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn pipeline(name: &str, source: &Arc<FakeSource>, sinks: &[&Arc<FakeS
         name: name.to_owned(),
         reference: None,
         run_timeout: HOUR,
+        stale_after: None,
         source: Component::made("fake", source.clone()),
         sinks: sinks.collect(),
         triggers: Vec::new(),
@@ -47,6 +48,7 @@ pub(crate) fn with_alerter(mut pipeline: Pipeline, route: AlertRoute) -> Pipelin
 
 pub(crate) fn config(state: &MemoryState, pipelines: impl IntoIterator<Item = Pipeline>) -> Config {
     Config {
+        http: None,
         shutdown_grace: Duration::from_secs(10),
         state: Component::made("memory", Arc::new(state.clone())),
         alerters: Vec::new(),

@@ -17,4 +17,5 @@ mod shutdown;
 
 mod alerts;
 mod delivery;
+mod synced;
 mod telling;

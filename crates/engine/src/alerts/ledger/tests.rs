@@ -14,6 +14,7 @@ fn routes() -> Vec<Route> {
         name: "ops".to_owned(),
         suppress: Duration::from_secs(3600),
         is_paused: false,
+        on: vec![Occasion::Failed, Occasion::Recovered],
     }]
 }
 
@@ -146,4 +147,117 @@ fn what_waits_is_bounded() {
     assert!(ledger.waiting("ops").count() <= MOST_WAITING);
     ledger.bound(&[]);
     assert_eq!(ledger.waiting("ops").count(), 0);
+}
+
+/// The commits that the alerter `deploy` waits to hear of, with those before them.
+fn waiting_commits(ledger: &Ledger) -> Vec<(Option<String>, Option<String>)> {
+    let waiting = ledger.waiting("deploy");
+    let commits = waiting.map(|w| (w.notice.from.clone(), w.notice.commit.clone()));
+    commits.collect()
+}
+
+fn deploy() -> Vec<Route> {
+    vec![Route {
+        name: "deploy".to_owned(),
+        on: vec![Occasion::Synced],
+        ..routes()[0].clone()
+    }]
+}
+
+/// A run that ended at a commit; `from` if it has changed a target itself.
+fn sync(ledger: &mut Ledger, from: Option<Option<&str>>, to: &str, minute: i64) {
+    let subject = Subject {
+        commit: Some(to.to_owned()),
+        ..subject()
+    };
+    ledger.synced(&subject, from, &deploy(), at(minute));
+}
+
+fn pair(from: Option<&str>, to: &str) -> (Option<String>, Option<String>) {
+    (from.map(str::to_owned), Some(to.to_owned()))
+}
+
+#[test]
+fn of_several_commits_that_wait_only_the_newest_is_told_as_one_step() {
+    let mut ledger = Ledger::default();
+    sync(&mut ledger, Some(None), "a", 0);
+    assert_eq!(waiting_commits(&ledger), [pair(None, "a")]);
+    let first = ledger.waiting("deploy").next().unwrap().number;
+    ledger.told(&[first], at(0));
+    sync(&mut ledger, Some(Some("a")), "b", 1);
+    sync(&mut ledger, Some(Some("b")), "c", 2);
+    assert_eq!(waiting_commits(&ledger), [pair(Some("a"), "c")]);
+    // The news of `b` was on its way meanwhile: that it was taken says nothing of `c`.
+    ledger.told(&[first + 1], at(2));
+    assert_eq!(waiting_commits(&ledger), [pair(Some("a"), "c")]);
+}
+
+#[test]
+fn a_run_that_changed_nothing_is_not_told() {
+    let mut ledger = Ledger::default();
+    sync(&mut ledger, None, "a", 0);
+    assert_eq!(waiting_commits(&ledger), []);
+    assert_eq!(ledger, Ledger::default());
+}
+
+#[test]
+fn a_change_whose_run_never_ended_is_told_by_the_next_good_one() {
+    let mut ledger = Ledger::default();
+    ledger.changing(Some("a"), 1);
+    // The process is killed; the next one finds the target changed already.
+    sync(&mut ledger, None, "b", 1);
+    assert_eq!(waiting_commits(&ledger), [pair(Some("a"), "b")]);
+    sync(&mut ledger, None, "b", 2);
+    assert_eq!(waiting_commits(&ledger), [pair(Some("a"), "b")]);
+    assert_eq!(ledger.waiting("deploy").next().unwrap().notice.at, at(1));
+}
+
+#[test]
+fn where_the_first_of_several_attempts_began_is_told() {
+    let mut ledger = Ledger::default();
+    ledger.changing(Some("a"), 1);
+    ledger.changing(Some("b"), 2);
+    sync(&mut ledger, Some(Some("b")), "c", 1);
+    assert_eq!(waiting_commits(&ledger), [pair(Some("a"), "c")]);
+}
+
+#[test]
+fn a_receiver_that_asks_for_time_gets_it_for_newer_commits_too() {
+    let mut ledger = Ledger::default();
+    sync(&mut ledger, Some(None), "a", 0);
+    ledger.put_off(&[0], at(9), Some(at(5)));
+    sync(&mut ledger, Some(Some("a")), "b", 1);
+    let waiting = ledger.waiting("deploy").next().unwrap();
+    assert_eq!((waiting.attempts, waiting.not_before), (0, at(5)));
+    assert!(!waiting.is_due(Pace::Once, at(4)) && waiting.is_due(Pace::Once, at(5)));
+}
+
+#[test]
+fn who_is_paused_hears_of_the_newest_commit_afterwards() {
+    let mut ledger = Ledger::default();
+    let paused = [Route {
+        is_paused: true,
+        ..deploy()[0].clone()
+    }];
+    for (from, to) in [(None, "a"), (Some("a"), "b")] {
+        let subject = Subject {
+            commit: Some(to.to_owned()),
+            ..subject()
+        };
+        ledger.synced(&subject, Some(from), &paused, at(0));
+    }
+    assert_eq!(waiting_commits(&ledger), [pair(None, "b")]);
+}
+
+#[test]
+fn what_another_process_may_have_made_untrue_is_not_told_until_a_run_knows() {
+    let mut ledger = Ledger::default();
+    sync(&mut ledger, Some(None), "a", 0);
+    ledger.changing(Some("a"), 1);
+    let count = |ledger: &Ledger, process| ledger.certain("deploy", process).count();
+    // Its own process will know soon, and may tell meanwhile.
+    assert_eq!((count(&ledger, 1), count(&ledger, 2)), (1, 0));
+    sync(&mut ledger, None, "b", 1);
+    assert_eq!((count(&ledger, 1), count(&ledger, 2)), (1, 1));
+    assert_eq!(waiting_commits(&ledger), [pair(None, "b")]);
 }

@@ -61,7 +61,7 @@ type = "bucket"
 pth = "/b"
 "#;
     assert_snapshot!(problems(&file(text)), @r#"
-    unknown field: found `reff`, expected one of `ref`, `run_timeout`, `source`, `sink`, `trigger`, `alert` for key "defaults.reff" in gitbarge.toml
+    unknown field: found `reff`, expected one of `ref`, `run_timeout`, `stale_after`, `source`, `sink`, `trigger`, `alert` for key "defaults.reff" in gitbarge.toml
     unknown field: found `urll`, expected one of `url`, `password` for key "defaults.source.urll" in gitbarge.toml
     missing field `every` for key "defaults.trigger.every" in gitbarge.toml
     unknown field: found `pth`, expected one of `path`, `size` for key "pipeline.two.sink.runner.pth" in gitbarge.toml

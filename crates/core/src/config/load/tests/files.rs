@@ -63,13 +63,13 @@ source = { type = "well", url = "" }
 sink = {}
 "#;
     assert_snapshot!(problems(&file(text)), @r#"
-    unknown field: found `colour`, expected one of `shutdown_grace`, `state`, `alert`, `defaults`, `pipeline` for key "colour" in gitbarge.toml
+    unknown field: found `colour`, expected one of `shutdown_grace`, `http`, `state`, `alert`, `defaults`, `pipeline` for key "colour" in gitbarge.toml
     a duration of more than 0 is needed for key "shutdown_grace" in gitbarge.toml
     invalid value string "soon", expected true, false or a time such as 2026-01-31T12:00:00Z for key "alert.ops.paused" in gitbarge.toml
     `2years` is longer than a year for key "alert.ops.suppress" in gitbarge.toml
-    unknown field: found `supress`, expected one of `tone`, `suppress`, `paused` for key "alert.ops.supress" in gitbarge.toml
+    unknown field: found `supress`, expected one of `tone`, `on`, `suppress`, `paused` for key "alert.ops.supress" in gitbarge.toml
     the name `a.b` may have letters, digits, `_` and `-` only for key "pipeline.a.b" in gitbarge.toml
-    unknown field: found `branchh`, expected one of `ref`, `run_timeout`, `source`, `sink`, `trigger`, `alert` for key "pipeline.a.b.branchh" in gitbarge.toml
+    unknown field: found `branchh`, expected one of `ref`, `run_timeout`, `stale_after`, `source`, `sink`, `trigger`, `alert` for key "pipeline.a.b.branchh" in gitbarge.toml
     `ref` must not begin with `-`: `--upload-pack=x` for key "pipeline.a.b.ref" in gitbarge.toml
     `soon` is not a duration with a unit, such as "30s" or "1h 30m" for key "pipeline.a.b.run_timeout" in gitbarge.toml
     unknown field: found `bottom`, expected one of `url`, `password` for key "pipeline.a.b.source.bottom" in gitbarge.toml

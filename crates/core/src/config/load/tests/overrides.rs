@@ -48,11 +48,11 @@ fn problems_of_overrides_name_the_variable_and_the_option_without_its_value() {
         "pipeline.new.ref=main".to_owned(),
     ];
     assert_snapshot!(problems(&loader), @r#"
-    unknown field: found `pipline`, expected one of `shutdown_grace`, `state`, `alert`, `defaults`, `pipeline` for key "pipline" in `--set pipline.site.ref=…`
+    unknown field: found `pipline`, expected one of `shutdown_grace`, `http`, `state`, `alert`, `defaults`, `pipeline` for key "pipline" in `--set pipline.site.ref=…`
     `hush` is not a duration with a unit, such as "30s" or "1h 30m" for key "shutdown_grace" in environment variable `GITBARGE_SHUTDOWN_GRACE`
     this pipeline has no source: add a table `[pipeline.new.source]` for key "pipeline.new" in `--set pipeline.new.ref=…`
     this pipeline has no sinks: add a table `[pipeline.new.sink.NAME]` for key "pipeline.new" in `--set pipeline.new.ref=…`
-    unknown field: found `reff`, expected one of `ref`, `run_timeout`, `source`, `sink`, `trigger`, `alert` for key "pipeline.site.reff" in environment variable `GITBARGE_PIPELINE__SITE__REFF`
+    unknown field: found `reff`, expected one of `ref`, `run_timeout`, `stale_after`, `source`, `sink`, `trigger`, `alert` for key "pipeline.site.reff" in environment variable `GITBARGE_PIPELINE__SITE__REFF`
     invalid type: found sequence, expected a string, { env = "NAME" } or { file = "PATH" } for key "pipeline.site.source.password" in `--set pipeline.site.source.password=…`
     the path is empty for key "pipeline.site.sink.runner.path" in environment variable `GITBARGE_PIPELINE__SITE__SINK__RUNNER__PATH`
     "#);
