@@ -38,7 +38,7 @@ impl Client {
         let home = match url.as_ref().map(Url::scheme) {
             Some("http" | "https") => {
                 let url = url.expect("it has a scheme");
-                let server = Server::new(url, &server.headers, connect_timeout, idle_timeout)?;
+                let server = Server::new(url, server, connect_timeout, idle_timeout)?;
                 Home::Server(Box::new(server))
             }
             Some("file") => Home::Folder(folder::of_url(&server.url)?),
@@ -109,10 +109,7 @@ mod tests {
 
     fn client(url: &str, header: (&str, &str)) -> Result<Client> {
         let value = Secret::literal(header.1).read()?;
-        let server = LfsServer {
-            url: url.to_owned(),
-            headers: vec![(header.0.to_owned(), value)],
-        };
+        let server = LfsServer::new(url, vec![(header.0.to_owned(), value)]);
         Client::new(server, Duration::from_secs(1), Duration::from_secs(1))
     }
 

@@ -9,7 +9,7 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 
 use crate::Object;
-use crate::http::header;
+use crate::hosts::header;
 
 /// What expires within this is not begun with.
 const MARGIN: Duration = Duration::from_secs(5);

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gitbarge_core::{Error, ErrorKind, Result, Run, retry_after};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use gitbarge_core::{Error, ErrorKind, Network, Result, Run, retry_after};
+use gitbarge_http_client::{builder, server};
+use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
+
+use crate::hosts::Hosts;
 
 /// How often a request is sent again after the server has failed or asked to slow down.
 const RETRIES: u32 = 3;
@@ -21,6 +24,8 @@ const MOST_REDIRECTS: usize = 5;
 /// Sends requests; redirects are followed here, for the client would take credentials along.
 pub(crate) struct Http {
     client: OnceCell<Client>,
+    network: Network,
+    hosts: Hosts,
     connect_timeout: Duration,
     pub(crate) idle_timeout: Duration,
 }
@@ -31,15 +36,22 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     /// Go to every server that the request is led to.
     pub(crate) headers: HeaderMap,
-    /// Go to the URL's own server only.
+    /// Go to the URL's own server only. Others get at most what the configuration has for them.
     pub(crate) credentials: HeaderMap,
     pub(crate) body: Bytes,
 }
 
 impl Http {
-    pub(crate) fn new(connect_timeout: Duration, idle_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        network: Network,
+        hosts: Hosts,
+        connect_timeout: Duration,
+        idle_timeout: Duration,
+    ) -> Self {
         Self {
             client: OnceCell::new(),
+            network,
+            hosts,
             connect_timeout,
             idle_timeout,
         }
@@ -84,6 +96,7 @@ impl Http {
             };
             if next.origin() != url.origin() {
                 headers.clone_from(&request.headers);
+                headers.extend(self.hosts.of(&next));
             }
             url = next;
         }
@@ -114,8 +127,9 @@ impl Http {
     async fn client(&self, run: &Run) -> Result<&Client> {
         let connect_timeout = self.connect_timeout;
         let make = || {
+            let network = self.network.clone();
             run.blocking("reading the system's certificates", move |_| {
-                new_client(connect_timeout)
+                new_client(&network, connect_timeout)
             })
         };
         self.client.get_or_try_init(make).await
@@ -124,19 +138,7 @@ impl Http {
 
 /// The server of a URL, in quotes: all of it that may be shown.
 pub(crate) fn host(url: &Url) -> String {
-    let name = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("`{name}:{port}`"),
-        None => format!("`{name}`"),
-    }
-}
-
-/// A header whose value is not shown by `Debug`; `None` if it cannot be sent.
-pub(crate) fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
-    let name = name.parse::<HeaderName>().ok()?;
-    let mut value = HeaderValue::from_str(value).ok()?;
-    value.set_sensitive(true);
-    Some((name, value))
+    format!("`{}`", server(url))
 }
 
 /// Waits for a server, but no longer than `limit`.
@@ -208,15 +210,11 @@ fn redirected(response: &Response, from: &Url) -> Result<Option<Url>> {
     }
 }
 
-fn new_client(connect_timeout: Duration) -> Result<Client> {
-    Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(connect_timeout)
-        .user_agent(concat!("gitbarge/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| {
-            Error::new(ErrorKind::Internal, "failed to set up the https client").with_source(error)
-        })
+fn new_client(network: &Network, connect_timeout: Duration) -> Result<Client> {
+    let builder = builder(network)?.connect_timeout(connect_timeout);
+    builder.build().map_err(|error| {
+        Error::new(ErrorKind::Internal, "failed to set up the https client").with_source(error)
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod agent;
 mod answer;
 mod batch;
 mod folder;
+mod hosts;
 mod http;
 mod server;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gitbarge_core::{Error, ErrorKind, Result, Run, SecretText, redact};
+use gitbarge_core::{Error, ErrorKind, LfsServer, Result, Run, redact};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
@@ -13,7 +13,8 @@ use tracing::debug;
 
 use crate::batch::{self, Entry, MEDIA_TYPE};
 use crate::download::{Action, Download, Place};
-use crate::http::{Http, Request, header, host, lost, within};
+use crate::hosts::{Hosts, headers};
+use crate::http::{Http, Request, host, lost, within};
 use crate::stream::{Body, wrong_size};
 use crate::{Object, ObjectStream, answer};
 
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     /// The batch API.
     url: Url,
     credentials: HeaderMap,
+    hosts: Hosts,
     pub(crate) reference: Option<String>,
     http: Http,
 }
@@ -36,26 +38,20 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(
         mut url: Url,
-        headers: &[(String, SecretText)],
+        server: LfsServer,
         connect_timeout: Duration,
         idle_timeout: Duration,
     ) -> Result<Self> {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["objects", "batch"]);
         }
-        let mut credentials = HeaderMap::new();
-        for (name, value) in headers {
-            let (name, value) = header(name, value.expose_line()).ok_or_else(|| {
-                let message = "a header for the LFS server cannot be sent: its name or value has characters that headers must not have";
-                Error::new(ErrorKind::Config, message)
-            })?;
-            credentials.insert(name, value);
-        }
+        let hosts = Hosts::new(&url, &server.hosts)?;
         Ok(Self {
-            url,
-            credentials,
+            credentials: headers(&server.headers)?,
             reference: None,
-            http: Http::new(connect_timeout, idle_timeout),
+            http: Http::new(server.network, hosts.clone(), connect_timeout, idle_timeout),
+            hosts,
+            url,
         })
     }
 
@@ -166,13 +162,16 @@ impl Server {
         get(&self.http, &request, object, run).await
     }
 
-    /// The server's own credentials go to its own address only, and not beside others.
+    /// The server's own credentials go to its own address only, as others' do, and not beside others.
     fn headers_for(&self, action: &Action) -> HeaderMap {
-        let is_own = action.href.origin() == self.url.origin();
-        if action.authenticated || !is_own || action.headers.contains_key(AUTHORIZATION) {
+        if action.authenticated || action.headers.contains_key(AUTHORIZATION) {
             return action.headers.clone();
         }
-        let mut headers = self.credentials.clone();
+        let is_own = action.href.origin() == self.url.origin();
+        let mut headers = match is_own {
+            true => self.credentials.clone(),
+            false => self.hosts.of(&action.href),
+        };
         headers.extend(action.headers.clone());
         headers
     }
@@ -228,15 +227,25 @@ pub(crate) async fn get(
 
 #[cfg(test)]
 mod tests {
-    use gitbarge_core::Secret;
+    use gitbarge_core::{HostHeaders, Secret};
 
     use super::*;
 
     fn server() -> Server {
         let value = Secret::literal("Basic aHVzaDpodXNo").read().unwrap();
-        let headers = [("Authorization".to_owned(), value)];
-        let url = Url::parse("https://h/site.git/info/lfs/").unwrap();
-        Server::new(url, &headers, Duration::ZERO, Duration::ZERO).unwrap()
+        let headers = vec![("Authorization".to_owned(), value)];
+        let other = Secret::literal("Bearer known").read().unwrap();
+        let url = "https://h/site.git/info/lfs/";
+        let hosts = vec![HostHeaders {
+            host: "known:8443".to_owned(),
+            headers: vec![("Authorization".to_owned(), other)],
+        }];
+        let server = LfsServer {
+            hosts,
+            ..LfsServer::new(url, headers)
+        };
+        let url = Url::parse(url).unwrap();
+        Server::new(url, server, Duration::ZERO, Duration::ZERO).unwrap()
     }
 
     #[test]
@@ -249,6 +258,10 @@ mod tests {
             ("http://h/x", false, None, None),
             ("https://h:8443/x", false, None, None),
             ("https://other/x", false, None, None),
+            ("https://known:8443/x", false, None, Some("Bearer known")),
+            ("https://known:8443/x", true, None, None),
+            ("https://known/x", false, None, None),
+            ("http://known:8443/x", false, None, None),
             (
                 "https://other/x",
                 false,

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitbarge_core::redact::shorten;
 use gitbarge_core::{Error, ErrorKind, Result, Service, retry_after};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
 
@@ -53,7 +53,7 @@ pub(crate) async fn judge(
     }
     let wait = retry_after(answer.headers());
     let said = if content_type == "text/plain" {
-        words(answer, &caller.headers).await
+        words(answer, &caller.headers.of(base)).await
     } else {
         None
     };
@@ -100,8 +100,9 @@ fn refusal(status: StatusCode, said: Option<&str>, base: &Url, hint: &str) -> Er
         .with_hint(hint),
         403 => answered(ErrorKind::AuthFailed, ": it does not allow this").with_hint(hint),
         404 | 410 => answered(ErrorKind::RemoteMissing, ": there is no such repository"),
-        407 => answered(ErrorKind::Config, ": the proxy wants credentials")
-            .with_hint("put the proxy's user and password into the proxy's variable"),
+        407 => answered(ErrorKind::Config, ": the proxy wants credentials").with_hint(
+            "set `proxy_username` and `proxy_password`, or put both into the proxy's variable",
+        ),
         408 => answered(ErrorKind::Timeout, ": the request took too long"),
         429 => answered(ErrorKind::Unreachable, ": too many requests")
             .with_hint("gitbarge tries again by itself; ask less often"),
@@ -140,8 +141,12 @@ fn repeats_secret(text: &str, sent: &HeaderMap) -> bool {
         let password = decoded
             .as_deref()
             .map(|both| both.split_once(':').unwrap_or(("", both)).1);
-        let mut secrets = [Some(last), password].into_iter().flatten();
-        secrets.any(|secret| !secret.is_empty() && text.contains(secret))
+        let cookies = value.split(';').filter_map(|cookie| cookie.split_once('='));
+        let cookies = cookies.map(|(_, value)| value).filter(|_| name == COOKIE);
+        let secrets = [Some(last), password].into_iter().flatten();
+        secrets
+            .chain(cookies)
+            .any(|secret| !secret.is_empty() && text.contains(secret))
     })
 }
 
@@ -191,5 +196,7 @@ mod tests {
         assert!(repeats_secret("you said bWU6aHVzaA==", &sent));
         assert!(repeats_secret("hush is no password", &sent));
         assert!(!repeats_secret("who are you?", &sent));
+        let sent = HeaderMap::from_iter([(COOKIE, "a=hush; b=hash".parse().unwrap())]);
+        assert!(repeats_secret("hush is known", &sent) && repeats_secret("hash is not", &sent));
     }
 }

@@ -1,18 +1,19 @@
 //! Sends one operation's requests, and waits for their answers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gitbarge_core::{Error, ErrorKind, Result, Service};
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Client, RequestBuilder, Response, Url};
+use gitbarge_core::{Error, ErrorKind, Network, Result, Service};
+use gitbarge_http_client::{builder, is_closed, lost, server, unanswered};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::timeout;
 use tracing::debug;
 
 use crate::answer::{Expected, judge};
+use crate::credentials::Headers;
 use crate::redirect::{INFO_REFS, MOST_REDIRECTS, follow};
-use crate::unanswered::{is_closed, lost, unanswered};
-use crate::url::server;
 
 /// Some servers serve git only to programs that begin so.
 const USER_AGENT: &str = concat!("git/2.0 (gitbarge ", env!("CARGO_PKG_VERSION"), ")");
@@ -20,26 +21,45 @@ const GIT_PROTOCOL: &str = "git-protocol";
 const VERSION_2: &str = "version=2";
 
 /// Makes the client that keeps the source's connections. It reads the system's certificates: not for async workers.
-pub(crate) fn new_client(connect_timeout: Duration) -> Result<Client> {
-    Client::builder()
+///
+/// # Errors
+/// `config` if a certificate, key or proxy cannot be used.
+pub(crate) fn new_client(network: &Network, connect_timeout: Duration) -> Result<Client> {
+    let builder = builder(network)?
         .user_agent(USER_AGENT)
-        .connect_timeout(connect_timeout)
-        // They are judged here: the library would take the credentials along.
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| {
-            Error::new(ErrorKind::Internal, "failed to set up the http client").with_source(error)
-        })
+        .connect_timeout(connect_timeout);
+    builder.build().map_err(|error| {
+        let is_ours = network.ca.is_some() || network.identity.is_some();
+        let kind = match is_ours {
+            true => ErrorKind::Config,
+            false => ErrorKind::Internal,
+        };
+        Error::new(kind, "failed to set up the http client").with_source(error.without_url())
+    })
+}
+
+/// The same for a server beside this machine, which is asked without a proxy and a certificate.
+pub(crate) fn new_direct_client(network: &Network, connect_timeout: Duration) -> Result<Client> {
+    let near = Network {
+        ca: network.ca.clone(),
+        ..Network::default()
+    };
+    let builder = builder(&near)?.no_proxy().connect_timeout(connect_timeout);
+    builder.build().map_err(|error| {
+        Error::new(ErrorKind::Internal, "failed to set up the http client").with_source(error)
+    })
 }
 
 /// What the requests of one operation have in common.
 pub(crate) struct Caller {
     pub(crate) client: Client,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     /// What to do when these headers are not enough.
     pub(crate) hint: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    /// Whether a server has answered 401.
+    pub(crate) was_unknown: AtomicBool,
 }
 
 impl Caller {
@@ -67,7 +87,7 @@ impl Caller {
             match location {
                 Some(location) => {
                     let location = String::from_utf8_lossy(location.as_bytes());
-                    base = follow(&asked, &location)?;
+                    base = follow(&asked, &location, |to| self.headers.trust(to))?;
                 }
                 None => {
                     let expected = Expected::Advertisement(service);
@@ -135,8 +155,8 @@ impl Caller {
         base: &Url,
         patience: Duration,
     ) -> Result<Response> {
-        let request = request.headers(self.headers.clone());
-        match timeout(patience, send_on_open_connection(request)).await {
+        let request = request.headers(self.headers.of(base));
+        let answered = match timeout(patience, send_on_open_connection(request)).await {
             Ok(answer) => {
                 answer.map_err(|error| unanswered(&error, &server(base), self.connect_timeout))
             }
@@ -144,7 +164,10 @@ impl Caller {
                 let message = format!("`{}` did not answer within {patience:?}", server(base));
                 Err(Error::new(ErrorKind::Timeout, message))
             }
-        }
+        }?;
+        let is_unknown = answered.status() == StatusCode::UNAUTHORIZED;
+        self.was_unknown.fetch_or(is_unknown, Ordering::Relaxed);
+        Ok(answered)
     }
 }
 

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gitbarge_core::{Address, PluginConfig, Problem, Secret, Source, duration, timeouts};
+use reqwest::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::HttpSource;
 use crate::credentials::Credentials;
+use crate::github_app::GithubAppConfig;
+use crate::network::Ways;
 use crate::url::HttpUrl;
 
 /// A repository behind an HTTP server.
@@ -28,9 +32,40 @@ pub struct HttpConfig {
     /// A bearer token, for servers that want one instead of a user and a password.
     #[serde(default)]
     pub token: Option<Secret>,
+    /// A server that says the user and the password before each operation, in lines `username=` and `password=`.
+    #[serde(default)]
+    pub askpass_url: Option<String>,
+    /// A GitHub App, as which the repository is read.
+    #[serde(default)]
+    pub github_app: Option<GithubAppConfig>,
     /// Further headers of each request, by name.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
+    /// A file of cookies, in Netscape's format.
+    #[serde(default)]
+    pub cookie_file: Option<PathBuf>,
+    /// What opens the doors of other servers, by host: those that redirects and LFS lead to. The repository's own credentials
+    /// never go there.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, HostConfig>,
+    /// A PEM file of certificates that are trusted besides the system's.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// A PEM file with the certificate that is shown to servers that ask for one; its key may stand in it too.
+    #[serde(default)]
+    pub client_cert: Option<PathBuf>,
+    /// The private key of `client_cert`, in PEM.
+    #[serde(default)]
+    pub client_key: Option<Secret>,
+    /// The proxy, such as `http://proxy.example.org:3128`. The default is what the environment says.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// The user, for a proxy that wants one.
+    #[serde(default)]
+    pub proxy_username: Option<String>,
+    /// The password of `proxy_username`.
+    #[serde(default)]
+    pub proxy_password: Option<Secret>,
     /// How long it may take to connect.
     #[serde(
         default = "timeouts::connect",
@@ -44,6 +79,29 @@ pub struct HttpConfig {
     pub idle_timeout: Duration,
 }
 
+/// What opens the door of one more server. Without any key, it is only trusted as a place to be redirected to.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "host")]
+pub struct HostConfig {
+    /// The user.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The password of `username`, or an access token in its place.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// A bearer token instead of both.
+    #[serde(default)]
+    pub token: Option<Secret>,
+}
+
+/// What a configuration comes to.
+pub(crate) struct Checked {
+    pub(crate) url: HttpUrl,
+    pub(crate) credentials: Credentials,
+    pub(crate) ways: Ways,
+}
+
 impl HttpConfig {
     /// A repository that everybody may read, and defaults for everything else.
     pub fn new(url: impl Into<String>) -> Self {
@@ -52,39 +110,58 @@ impl HttpConfig {
             username: None,
             password: None,
             token: None,
+            askpass_url: None,
+            github_app: None,
             headers: BTreeMap::new(),
+            cookie_file: None,
+            hosts: BTreeMap::new(),
+            ca: None,
+            client_cert: None,
+            client_key: None,
+            proxy: None,
+            proxy_username: None,
+            proxy_password: None,
             connect_timeout: timeouts::connect(),
             idle_timeout: timeouts::idle(),
         }
     }
 
-    /// The repository and what opens its door.
+    /// Whether any key says who asks.
+    pub(crate) fn logs_in(&self) -> bool {
+        let words = self.username.is_some() || self.password.is_some() || self.token.is_some();
+        words || self.askpass_url.is_some() || self.github_app.is_some()
+    }
+
+    /// The repository, what opens its door, and the ways to it.
     ///
     /// # Errors
     /// Everything that is wrong with the configuration.
-    pub(crate) fn checked(&self) -> Result<(HttpUrl, Credentials), Vec<Problem>> {
+    pub(crate) fn checked(&self) -> Result<Checked, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut url = match HttpUrl::parse(&self.url) {
-            Ok(url) => Some(url),
-            Err(message) => {
-                problems.push(Problem::new("url", message));
-                None
-            }
-        };
+        let mut url = HttpUrl::parse(&self.url)
+            .map_err(|message| problems.push(Problem::new("url", message)))
+            .ok();
         let login = url.as_mut().and_then(|url| url.login.take());
-        let credentials = match Credentials::new(self, login) {
-            Ok(credentials) => Some(credentials),
-            Err(found) => {
-                problems.extend(found);
-                None
-            }
-        };
+        // Whatever the url is: what is wrong beside it is told at once.
+        let home = url.as_ref().map_or_else(nowhere, |url| url.base.clone());
+        let credentials = Credentials::new(self, &home, login)
+            .map_err(|found| problems.extend(found))
+            .ok();
+        let ways = Ways::new(self).map_err(|found| problems.extend(found)).ok();
         problems.extend(timeouts::problems(self.connect_timeout, self.idle_timeout));
-        match (url, credentials) {
-            (Some(url), Some(credentials)) if problems.is_empty() => Ok((url, credentials)),
+        match (url, credentials, ways) {
+            (Some(url), Some(credentials), Some(ways)) if problems.is_empty() => Ok(Checked {
+                url,
+                credentials,
+                ways,
+            }),
             _ => Err(problems),
         }
     }
+}
+
+fn nowhere() -> Url {
+    Url::parse("https://nowhere.invalid").expect("it is a URL")
 }
 
 impl fmt::Debug for HttpConfig {
@@ -94,7 +171,20 @@ impl fmt::Debug for HttpConfig {
             .field("username", &self.username)
             .field("password", &self.password)
             .field("token", &self.token)
+            .field(
+                "askpass_url",
+                &self.askpass_url.as_deref().map(Address::new),
+            )
+            .field("github_app", &self.github_app)
             .field("headers", &self.headers)
+            .field("cookie_file", &self.cookie_file)
+            .field("hosts", &self.hosts)
+            .field("ca", &self.ca)
+            .field("client_cert", &self.client_cert)
+            .field("client_key", &self.client_key)
+            .field("proxy", &self.proxy.as_deref().map(Address::new))
+            .field("proxy_username", &self.proxy_username)
+            .field("proxy_password", &self.proxy_password)
             .field("connect_timeout", &self.connect_timeout)
             .field("idle_timeout", &self.idle_timeout)
             .finish()
@@ -117,7 +207,11 @@ idle_timeout = \"60s\"";
 
     fn inspect(&self) -> Vec<Problem> {
         match self.checked() {
-            Ok((_, credentials)) => credentials.inspect(),
+            Ok(checked) => {
+                let mut problems = checked.credentials.inspect();
+                problems.extend(checked.ways.inspect());
+                problems
+            }
             // `build` has told them.
             Err(_) => Vec::new(),
         }
@@ -125,99 +219,4 @@ idle_timeout = \"60s\"";
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(json: &str) -> HttpConfig {
-        serde_json::from_str(json).unwrap()
-    }
-
-    /// The keys and messages of all problems.
-    fn problems(json: &str) -> Vec<(String, String)> {
-        let problems = read(json).build().err().unwrap_or_default();
-        let pairs = problems.into_iter().map(|p| (p.key, p.message));
-        pairs.collect()
-    }
-
-    #[test]
-    fn defaults_stand_where_nothing_is_said() {
-        let config = read(r#"{"url":"https://host/a"}"#);
-        let defaults = HttpConfig::new("https://host/a");
-        assert_eq!(config.connect_timeout, Duration::from_secs(15));
-        assert_eq!(config.idle_timeout, Duration::from_secs(60));
-        assert_eq!(config.connect_timeout, defaults.connect_timeout);
-        assert_eq!(config.idle_timeout, defaults.idle_timeout);
-        let schema = schemars::schema_for!(HttpConfig);
-        let properties = &schema.as_value()["properties"];
-        assert_eq!(properties["connect_timeout"]["default"], "15s");
-        assert_eq!(properties["idle_timeout"]["default"], "60s");
-    }
-
-    #[test]
-    fn all_problems_are_told_at_once() {
-        let found = problems(
-            r#"{"url":"ftp://h/x","token":"t","password":"p","headers":{"a b":"1"},"idle_timeout":"25h"}"#,
-        );
-        let keys: Vec<_> = found.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys, ["url", "token", "headers.a b", "idle_timeout"]);
-    }
-
-    #[test]
-    fn two_ways_to_log_in_are_one_too_many() {
-        for (json, key) in [
-            (
-                r#"{"url":"https://h/x","token":"t","username":"u"}"#,
-                "token",
-            ),
-            (
-                r#"{"url":"https://h/x","token":"t","password":"p"}"#,
-                "token",
-            ),
-            (r#"{"url":"https://u:hush@h/x","token":"t"}"#, "token"),
-            (r#"{"url":"https://u:hush@h/x","username":"v"}"#, "username"),
-            (
-                r#"{"url":"https://u:hush@h/x","password":"hush"}"#,
-                "password",
-            ),
-            (r#"{"url":"https://h/x","password":"hush"}"#, "password"),
-            (r#"{"url":"https://h/x","username":"a:b"}"#, "username"),
-            (
-                r#"{"url":"https://h/x","token":"t","headers":{"authorization":"hush"}}"#,
-                "headers.authorization",
-            ),
-            (
-                r#"{"url":"https://h/x","headers":{"Content-Length":"1"}}"#,
-                "headers.Content-Length",
-            ),
-        ] {
-            let found = problems(json);
-            assert_eq!(found.len(), 1, "{json}: {found:?}");
-            assert_eq!(found[0].0, key, "{json}");
-            assert!(!found[0].1.contains("hush"), "{found:?}");
-        }
-        let user_in_url = r#"{"url":"https://u@h/x","password":"p"}"#;
-        assert_eq!(problems(user_in_url), []);
-    }
-
-    #[test]
-    fn nothing_secret_is_shown() {
-        let config = read(
-            r#"{"url":"https://me:hush@h/x.git?hush","token":"hush","password":"hush","headers":{"x":"hush"}}"#,
-        );
-        assert!(!format!("{config:?}").contains("hush"), "{config:?}");
-        let source = HttpSource::new(HttpConfig::new("https://me:hush@h/x.git")).unwrap();
-        assert_eq!(source.address().as_str(), "https://h/x.git");
-        assert!(!format!("{source:?}").contains("hush"), "{source:?}");
-    }
-
-    #[test]
-    fn credentials_that_cannot_be_read_are_problems_of_their_keys() {
-        let config = read(
-            r#"{"url":"https://h/x","username":"u","password":{"env":"GITBARGE_TEST_UNSET"},"headers":{"x":"a\nb"}}"#,
-        );
-        let found = config.inspect();
-        let keys: Vec<_> = found.iter().map(|p| p.key.as_str()).collect();
-        assert_eq!(keys, ["password", "headers.x"]);
-        assert!(found[0].message.contains("`GITBARGE_TEST_UNSET`"));
-    }
-}
+mod tests;

@@ -3,7 +3,13 @@
 mod config;
 mod source;
 
+mod askpass;
+mod cookies;
 mod credentials;
+mod github_app;
+mod jwt;
+mod login;
+mod network;
 mod url;
 
 mod client;
@@ -11,9 +17,9 @@ mod redirect;
 mod transport;
 
 mod answer;
-mod unanswered;
 
-pub use config::HttpConfig;
+pub use config::{HostConfig, HttpConfig};
+pub use github_app::GithubAppConfig;
 pub use source::HttpSource;
 
 gitbarge_core::register! { gitbarge_core::SourcePlugin::new::<HttpConfig>() }

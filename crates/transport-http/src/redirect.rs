@@ -1,9 +1,10 @@
-//! Which redirects are followed: those that stay with the same server.
+//! Which redirects are followed: those that stay with the same server, and those to a server that the configuration names.
 
 use gitbarge_core::{Address, Error, ErrorKind, Result};
+use gitbarge_http_client::server;
 use reqwest::Url;
 
-use crate::url::{remove_user_info, server};
+use crate::url::remove_user_info;
 
 /// How often a server may send us elsewhere.
 pub(crate) const MOST_REDIRECTS: usize = 5;
@@ -13,8 +14,12 @@ pub(crate) const INFO_REFS: &str = "/info/refs";
 /// The repository's new address, if the first request (`asked`) is redirected to `location`.
 ///
 /// # Errors
-/// `config` if it is another server's; `protocol` if it is none of a repository.
-pub(crate) fn follow(asked: &Url, location: &str) -> Result<Url> {
+/// `config` if it is another server's that is not trusted; `protocol` if it is none of a repository.
+pub(crate) fn follow(
+    asked: &Url,
+    location: &str,
+    is_trusted: impl Fn(&Url) -> bool,
+) -> Result<Url> {
     let from = Address::new(asked.as_str());
     let mut to = asked.join(location).map_err(|_| {
         Error::new(
@@ -29,10 +34,10 @@ pub(crate) fn follow(asked: &Url, location: &str) -> Result<Url> {
     if let Some(path) = &path {
         to.set_path(path);
     }
-    if !is_same_server(asked, &to) {
+    if !is_same_server(asked, &to) && !is_trusted(&to) {
         let message = format!("`{from}` redirects to another server: `{to}`");
         return Err(Error::new(ErrorKind::Config, message).with_hint(format!(
-            "if the repository has moved there and you trust {}, set `url` to the new address; credentials go nowhere else",
+            "if the repository has moved there and you trust {0}, set `url` to the new address, or name the server in `hosts.\"{0}\"`; credentials go nowhere else",
             server(&to)
         )));
     }
@@ -46,7 +51,7 @@ pub(crate) fn follow(asked: &Url, location: &str) -> Result<Url> {
 }
 
 /// Name and port are the same; from http on its usual port, https on its own is the same server, made safe.
-fn is_same_server(from: &Url, to: &Url) -> bool {
+pub(crate) fn is_same_server(from: &Url, to: &Url) -> bool {
     if from.host_str() != to.host_str() {
         return false;
     }
@@ -63,7 +68,8 @@ mod tests {
 
     fn followed(from: &str, location: &str) -> Result<String> {
         let asked = format!("{from}/info/refs?service=git-upload-pack");
-        follow(&Url::parse(&asked).unwrap(), location).map(|url| url.to_string())
+        let is_trusted = |to: &Url| to.host_str() == Some("trusted");
+        follow(&Url::parse(&asked).unwrap(), location, is_trusted).map(|url| url.to_string())
     }
 
     #[test]
@@ -78,6 +84,11 @@ mod tests {
                 "https://h/b",
             ),
             ("http://h/a", format!("https://h/a/{query}"), "https://h/a"),
+            (
+                "https://h/a",
+                format!("https://trusted/b/{query}"),
+                "https://trusted/b",
+            ),
             (
                 "http://h:8/a",
                 format!("https://h:8/a/{query}"),

@@ -1,6 +1,7 @@
 //! The addresses that git reads over HTTP: `https://user:password@host:port/path`.
 
 use gitbarge_core::Secret;
+use gitbarge_http_client::server;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
@@ -37,20 +38,32 @@ impl HttpUrl {
     }
 
     /// Where git-lfs looks for a repository's LFS server (git-lfs, docs/api/server-discovery.md).
-    pub(crate) fn lfs(&self) -> String {
-        let base = self.base.as_str().trim_end_matches('/');
-        let suffix = if base.ends_with(".git") { "" } else { ".git" };
-        format!("{base}{suffix}/info/lfs")
+    pub(crate) fn lfs(&self) -> Url {
+        let mut url = self.base.clone();
+        let path = self.base.path().trim_end_matches('/');
+        let suffix = if path.ends_with(".git") { "" } else { ".git" };
+        url.set_path(&format!("{path}{suffix}/info/lfs"));
+        url
     }
 }
 
-/// The name and port of a URL's server.
-pub(crate) fn server(url: &Url) -> String {
-    let name = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{name}:{port}"),
-        None => name.to_owned(),
+/// A URL's server, as the keys of `hosts` name it.
+pub(crate) fn host_and_port(url: &Url) -> String {
+    server(url).to_ascii_lowercase()
+}
+
+/// What stands before `@`.
+///
+/// # Errors
+/// What is wrong with it; nothing of it is quoted.
+pub(crate) fn user_info(url: &Url) -> Result<Option<UserInfo>, String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
     }
+    Ok(Some(UserInfo {
+        username: decoded(url.username())?,
+        password: url.password().map(decoded).transpose()?,
+    }))
 }
 
 /// Takes a user and a password out.
@@ -97,16 +110,6 @@ fn check_text(text: &str) -> Result<(), String> {
         return Err("the url's host begins with `-`".to_owned());
     }
     Ok(())
-}
-
-fn user_info(url: &Url) -> Result<Option<UserInfo>, String> {
-    if url.username().is_empty() && url.password().is_none() {
-        return Ok(None);
-    }
-    Ok(Some(UserInfo {
-        username: decoded(url.username())?,
-        password: url.password().map(decoded).transpose()?,
-    }))
 }
 
 fn decoded(text: &str) -> Result<Secret, String> {
@@ -174,7 +177,7 @@ mod tests {
             "https://h/x.git/",
         ] {
             let url = HttpUrl::parse(url).unwrap();
-            assert_eq!(url.lfs(), "https://h/x.git/info/lfs");
+            assert_eq!(url.lfs().as_str(), "https://h/x.git/info/lfs");
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gitbarge_core::{Error, ErrorKind, Result, Run};
+use gitbarge_core::{Error, ErrorKind, Network, Result, Run};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 
+use crate::hosts::Hosts;
 use crate::http::{Http, Request};
 use crate::{Object, ObjectStream, folder, server};
 
@@ -16,7 +17,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A mirror that is read.
 pub(super) enum Mirror {
-    Web { base: Url, http: Http },
+    Web { base: Url, http: Box<Http> },
     Folder(PathBuf),
 }
 
@@ -28,7 +29,12 @@ impl Mirror {
         match base.as_ref().map(Url::scheme) {
             Some("http" | "https") => Ok(Self::Web {
                 base: base.expect("it has a scheme"),
-                http: Http::new(CONNECT_TIMEOUT, IDLE_TIMEOUT),
+                http: Box::new(Http::new(
+                    Network::default(),
+                    Hosts::default(),
+                    CONNECT_TIMEOUT,
+                    IDLE_TIMEOUT,
+                )),
             }),
             Some("file") => Ok(Self::Folder(folder::of_url(base_url)?)),
             _ => {

@@ -17,7 +17,7 @@ fn hello() -> Object {
 fn of(repository: &Path) -> Client {
     let url = format!("file://{}", repository.display()).replace(' ', "%20");
     let headers = Vec::new();
-    client(LfsServer { url, headers })
+    client(LfsServer::new(url, headers))
 }
 
 fn store(base: &Path, content: &str) {

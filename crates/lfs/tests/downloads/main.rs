@@ -6,6 +6,7 @@ mod batches;
 mod credentials;
 mod folders;
 mod streams;
+mod ways;
 
 use std::time::Duration;
 

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access;
 mod door;
+mod github;
 mod lab;
 mod network;
 mod protocol;
+mod ways;
 
 use std::sync::Arc;
 
