@@ -121,12 +121,19 @@ impl World {
     /// # Panics
     /// If it cannot be started.
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.launch(self.command(arguments))
+    }
+
+    /// Starts a command of this world and leaves it running; what it says goes to the file `log`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn launch(&self, mut command: Command) -> Running {
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(self.path("log"))
             .expect("room on the disk");
-        let mut command = self.command(arguments);
         command.stdout(Stdio::null()).stderr(log);
         Running(command.spawn().expect("the binary starts"))
     }

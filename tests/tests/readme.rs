@@ -36,14 +36,21 @@ fn the_configurations_are_valid_ones() {
         .status();
     assert!(made.expect("ssh-keygen is installed").success());
     world.set("SITE_TOKEN", "a token");
+    world.set("API_TOKEN", "a token");
+    world.set("SITE_HOOK_SECRET", "a secret");
     world.set(
         "SITE_SSHKEY",
         fs::read_to_string(&key).expect("it was made"),
     );
     let shown = blocks(&project().join("README.md"), "toml");
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
     for toml in &shown {
-        world.configure(toml);
+        // What listens stands beside a pipeline.
+        let pipelines = match toml.contains("[http]") {
+            true => &shown[0],
+            false => "",
+        };
+        world.configure(&[pipelines, toml].concat());
         let outcome = world.run(&["check"]);
         assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
     }

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: gitbarge beside git and beside the tools that it replaces, in paired runs on this machine.
 
 mod checkout;
+mod http;
+mod lab;
 mod measure;
 mod s3;
 mod table;
@@ -25,6 +27,8 @@ pub(crate) struct Options {
 enum What {
     /// Checkouts beside git, over a loopback sshd
     Checkout(checkout::Options),
+    /// Webhooks: how many, how fast, and how soon a push is on disk
+    Http(http::Options),
     /// Mirrors in an object store beside git with curl, and beside mirror-git-to-s3
     S3(s3::Options),
 }
@@ -34,6 +38,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     match &options.what {
         None => checkout::run(&options.checkout),
         Some(What::Checkout(options)) => checkout::run(options),
+        Some(What::Http(options)) => http::run(options),
         Some(What::S3(options)) => s3::run(options),
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn run() -> Outcome {
     ))
 }
 
-/// Dependencies point one way: core ← git, lfs ← plugins and engine; everything ← cli.
+/// Dependencies point one way: core ← git, http-client, lfs ← plugins and engine ← http; everything ← cli.
 fn directions(package: &Package) -> Vec<String> {
     let own = short(&package.name);
     let mut problems = Vec::new();
@@ -79,12 +79,15 @@ fn may_depend(own: &str, other: &str, is_dev: bool) -> bool {
         "xtask" | "tests" => true,
         "cli" => true,
         "core" => false,
-        "git" | "lfs" => other == "core",
+        "git" | "http-client" => other == "core",
+        "lfs" => matches!(other, "core" | "http-client"),
         // Lists refs and fetches once for several sinks.
         "engine" | "testkit" => matches!(other, "core" | "git"),
+        // Shows the engine's board.
+        "http" => matches!(other, "core" | "engine"),
         // The example of a sink shows it with a source.
         _ if own.starts_with("sink-") && other.starts_with("transport-") => is_dev,
-        _ => matches!(other, "core" | "git" | "lfs"),
+        _ => matches!(other, "core" | "git" | "http-client" | "lfs"),
     }
 }
 
@@ -133,7 +136,8 @@ fn outside_world(name: &str, text: &str) -> Vec<String> {
     let is_free = free.iter().any(|start| name.starts_with(start))
         || name.contains("/tests/")
         || name.contains("/examples/")
-        || name == "crates/core/src/secret.rs";
+        || name == "crates/core/src/secret.rs"
+        || name == "crates/core/src/search_path.rs";
     if is_free {
         return Vec::new();
     }
@@ -225,10 +229,15 @@ mod tests {
         assert!(!may_depend("core", "git", false));
         assert!(may_depend("sink-s3", "lfs", false));
         assert!(!may_depend("lfs", "git", false));
+        assert!(may_depend("lfs", "http-client", false));
+        assert!(!may_depend("http-client", "lfs", false));
         assert!(!may_depend("sink-checkout", "transport-local", false));
         assert!(may_depend("sink-s3", "transport-local", true));
         assert!(!may_depend("sink-s3", "sink-checkout", true));
         assert!(!may_depend("sink-checkout", "engine", false));
+        assert!(may_depend("http", "engine", false));
+        assert!(!may_depend("engine", "http", false));
+        assert!(!may_depend("trigger-poll", "http", false));
         assert!(!may_depend("sink-checkout", "testkit", false));
         assert!(may_depend("sink-checkout", "testkit", true));
         assert!(may_depend("cli", "sink-checkout", false));

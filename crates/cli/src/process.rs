@@ -1,6 +1,7 @@
 //! The async runtime, and the signals that end it.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+
+/// How long tasks have to let go of what they hold, such as commands that they have started.
+const LAST_MOMENT: Duration = Duration::from_millis(100);
 
 /// Runs async work until it ends. Its token is cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
 ///
@@ -30,7 +34,7 @@ pub(crate) fn run<W: Future<Output = Exit>>(
             Err(error) => no_runtime(terminal, &error),
         }
     });
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(LAST_MOMENT);
     exit
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn header(name: &str) -> Option<String> {
         "pipeline" => "[pipeline.NAME]".to_owned(),
         "alert" => "[alert.NAME]".to_owned(),
         "state" => "[state]".to_owned(),
+        "http" => "[http]".to_owned(),
         "source" => "[pipeline.NAME.source]".to_owned(),
         kind => format!("[pipeline.NAME.{kind}.NAME]"),
     })

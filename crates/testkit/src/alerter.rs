@@ -68,7 +68,8 @@ pub fn notice(event: Event, pipeline: &str) -> Notice {
         repository: format!("git@git.example:org/{pipeline}.git"),
         reference: Some("refs/heads/main".to_owned()),
         commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
-        failure: (event != Event::Test).then_some(failure),
+        from: None,
+        failure: (!matches!(event, Event::Test | Event::Synced)).then_some(failure),
         count: 3,
         since,
         at: since + Duration::from_secs(600),
@@ -87,17 +88,19 @@ async fn each_event_is_told_once(alerter: &dyn Alerter, receiver: &impl Receiver
         (Event::StillFailing, "pipeline-two"),
         (Event::Recovered, "pipeline-three"),
         (Event::Test, "pipeline-four"),
+        (Event::Synced, "pipeline-five"),
     ] {
         let text = tell(alerter, receiver, &alert(event, pipeline)).await;
         assert!(text.contains(pipeline), "{text}");
-        if event != Event::Test {
+        if !matches!(event, Event::Test | Event::Synced) {
             assert!(text.contains("auth_failed"), "{text}");
         }
     }
 }
 
 async fn many_notices_are_one_message(alerter: &dyn Alerter, receiver: &impl Receiver) {
-    let notices = (0..200).map(|n| notice(Event::Failed, &format!("pipeline-{n}")));
+    let many = alerter.most_together().min(200);
+    let notices = (0..many).map(|n| notice(Event::Failed, &format!("pipeline-{n}")));
     let notices = Alert {
         notices: notices.collect(),
     };
@@ -121,7 +124,7 @@ async fn secrets_stay_at_home(alerter: &dyn Alerter, receiver: &impl Receiver) {
     let text = tell(alerter, receiver, &leaky).await;
     assert!(!text.contains("hunter2"), "{text}");
     let digest = Alert {
-        notices: vec![notice; 3],
+        notices: vec![notice; alerter.most_together().min(3)],
     };
     let text = tell(alerter, receiver, &digest).await;
     assert!(!text.contains("hunter2"), "{text}");

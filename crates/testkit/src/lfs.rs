@@ -86,13 +86,9 @@ impl LfsHost {
     /// Never: a literal can be read.
     pub fn server(&self) -> LfsServer {
         let credentials = Secret::literal(CREDENTIALS).read();
-        LfsServer {
-            url: self.url(),
-            headers: vec![(
-                "Authorization".to_owned(),
-                credentials.expect("a literal can be read"),
-            )],
-        }
+        let credentials = credentials.expect("a literal can be read");
+        let headers = vec![("Authorization".to_owned(), credentials)];
+        LfsServer::new(self.url(), headers)
     }
 
     /// The endpoint, below which the batch API is.

@@ -58,9 +58,7 @@ impl Source for LocalSource {
     async fn lfs(&self, _run: &Run) -> Result<Option<LfsServer>> {
         let absolute = std::path::absolute(&self.path)
             .map_err(|error| Error::io("there is no working directory", error))?;
-        Ok(Some(LfsServer {
-            url: path::to_file_url(&absolute),
-            headers: Vec::new(),
-        }))
+        let url = path::to_file_url(&absolute);
+        Ok(Some(LfsServer::new(url, Vec::new())))
     }
 }

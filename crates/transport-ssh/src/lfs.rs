@@ -90,14 +90,13 @@ fn parse(text: &[u8], url: &SshUrl) -> Result<LfsServer> {
     }
     let headers = answer.header.unwrap_or_default().into_iter();
     let headers = headers.map(|(name, value)| Ok((name, Secret::literal(value).read()?)));
-    let guessed = guess(url);
-    Ok(LfsServer {
-        url: if answer.href.is_empty() {
-            guessed.url
-        } else {
-            answer.href
+    let headers = headers.collect::<Result<_>>()?;
+    Ok(match answer.href.as_str() {
+        "" => LfsServer {
+            headers,
+            ..guess(url)
         },
-        headers: headers.collect::<Result<_>>()?,
+        href => LfsServer::new(href, headers),
     })
 }
 
@@ -110,10 +109,7 @@ pub(crate) fn guess(url: &SshUrl) -> LfsServer {
     };
     let path = url.path.trim_matches('/');
     let path = utf8_percent_encode(path.strip_suffix(".git").unwrap_or(path), RESERVED);
-    LfsServer {
-        url: format!("https://{host}/{path}.git/info/lfs"),
-        headers: Vec::new(),
-    }
+    LfsServer::new(format!("https://{host}/{path}.git/info/lfs"), Vec::new())
 }
 
 fn broken(url: &SshUrl, what: String) -> Error {

@@ -1,13 +1,11 @@
 //! `cargo xtask bench checkout`: a checkout beside git's own, over a loopback sshd.
 
-mod lab;
-
 use clap::Args;
 
+use super::lab::{Lab, POLL};
 use super::measure::{peak_anonymous, time};
 use super::table::{self, Row, Table};
 use crate::Outcome;
-use lab::Lab;
 
 /// What to measure, and how often.
 #[derive(Args)]
@@ -50,7 +48,7 @@ fn first_clone(lab: &Lab, pairs: usize) -> Outcome<Row> {
     let mut row = Row::new("first clone", "git clone").target(1.0);
     for pair in 0..pairs {
         let name = format!("clone-{pair}");
-        lab.configure(&name)?;
+        lab.configure(&name, POLL)?;
         row.ours.push(time(&mut lab.sync(&name))?);
         row.theirs
             .push(time(&mut lab.git_clone(&format!("{name}-git")))?);
@@ -60,7 +58,7 @@ fn first_clone(lab: &Lab, pairs: usize) -> Outcome<Row> {
 
 fn cold_no_op(lab: &Lab, pairs: usize) -> Outcome<Row> {
     let mut row = Row::new("nothing to do, `gitbarge sync`", "git ls-remote").target(1.0);
-    lab.configure("clone-0")?;
+    lab.configure("clone-0", POLL)?;
     for _ in 0..pairs {
         row.ours.push(time(&mut lab.sync("clone-0"))?);
         row.theirs.push(time(&mut lab.ls_remote())?);
@@ -94,7 +92,7 @@ fn one_file(lab: &Lab, pairs: usize) -> Outcome<Row> {
 /// The most anonymous memory that the first clone has at any time, in MiB.
 fn memory(lab: &Lab) -> Outcome<Row> {
     let mut row = Row::new("first clone, peak anonymous memory", "the limit").target(1.0);
-    lab.configure("clone-memory")?;
+    lab.configure("clone-memory", POLL)?;
     row.ours
         .push(peak_anonymous(&mut lab.sync("clone-memory"))?);
     row.theirs.push(96.0);

@@ -12,6 +12,10 @@ use tempfile::TempDir;
 
 use crate::{Outcome, root, write};
 
+/// A trigger that is seldom late.
+pub(super) const POLL: &str =
+    "[pipeline.bench.trigger.every]\ntype = \"poll\"\nevery = \"200ms\"\n";
+
 /// A remote behind a loopback sshd, and a folder for everything that is made.
 pub(super) struct Lab {
     remote: Repository,
@@ -61,14 +65,13 @@ impl Lab {
         self.sshd.url(self.remote.path())
     }
 
-    /// Writes the configuration of a checkout of that name.
-    pub(super) fn configure(&self, name: &str) -> Outcome {
+    /// Writes the configuration of a checkout of that name; `more` are further tables.
+    pub(super) fn configure(&self, name: &str, more: &str) -> Outcome {
         let toml = format!(
             "[state]\ntype = \"file\"\npath = \"{state}\"\n\
              [pipeline.bench]\nref = \"main\"\n\
              [pipeline.bench.source]\ntype = \"ssh\"\nurl = \"{url}\"\nkey = {{ file = \"{key}\" }}\n\
-             [pipeline.bench.trigger.every]\ntype = \"poll\"\nevery = \"200ms\"\n\
-             [pipeline.bench.sink.checkout]\ntype = \"checkout\"\npath = \"{path}\"\n",
+             [pipeline.bench.sink.checkout]\ntype = \"checkout\"\npath = \"{path}\"\n{more}",
             state = self.path(&format!("{name}.state")).display(),
             url = self.url(),
             key = self.path("key").display(),
@@ -125,12 +128,19 @@ impl Lab {
         command
     }
 
+    /// Pushes a change, which [`Self::has_change`] looks for.
     pub(super) fn change_one_file(&self, round: usize) -> Outcome {
         self.remote
             .commit("main")
             .write(&path(0), content(0, round + 1))
             .push();
         Ok(())
+    }
+
+    /// Whether a checkout has a change.
+    pub(super) fn has_change(&self, name: &str, round: usize) -> bool {
+        let file = self.path(name).join(path(0));
+        fs::read_to_string(file).is_ok_and(|text| text == content(0, round + 1))
     }
 
     /// Starts the daemon on a checkout that is equal to the remote.
